@@ -1,0 +1,228 @@
+/** One turn: build the context, call the model, stream, persist, end exactly once. */
+
+import type { StopReason, Usage } from '../providers/contract.ts';
+import type { ProviderFailure } from '../providers/errors.ts';
+import { type AnswerBuilder, createAnswer } from './answer.ts';
+import type { AgentDefinition, ConfiguredModel } from './definition.ts';
+import type { ModelCaller } from './model-call.ts';
+import type { Principal } from './principal.ts';
+import type {
+  Answer,
+  MessageRecord,
+  RunRecord,
+  SessionRecord,
+  SessionStore,
+} from './sessions/store.ts';
+import { buildContext, contextBudget } from './transcript.ts';
+
+/** Why a run was ended from outside: by its user, by its own time limit, by the process going down. */
+export type AbortReason = 'user' | 'timeout' | 'shutdown';
+
+/** A run that this process holds, from its acceptance to its end. Belongs to a session, never to a socket. */
+export interface LiveRun {
+  readonly principal: Principal;
+  readonly record: RunRecord;
+  readonly answer: AnswerBuilder;
+  /** Milliseconds since the epoch; 0 while queued. */
+  startedAt: number;
+  /** Text streamed since the last checkpoint. */
+  unsaved: string;
+  /** The model that answers (or answered last). */
+  model: ConfiguredModel | undefined;
+  abort(reason: AbortReason): void;
+  readonly signal: AbortSignal;
+  readonly aborted: () => AbortReason | undefined;
+  /** Resolves when the run has ended and its end is stored. */
+  readonly ended: Promise<RunEnd>;
+  readonly settle: (end: RunEnd) => void;
+}
+
+/** How a run ended. Exactly one per run. `session` is absent if the session is gone or cannot be written. */
+export type RunEnd = { message?: MessageRecord; session?: SessionRecord; usage?: Usage } & (
+  | { state: 'final'; stopReason: StopReason }
+  | { state: 'aborted'; stopReason: AbortReason }
+  | { state: 'error'; failure: RunFailure }
+);
+
+/** What clients are told of a failure; `message` is for people and holds no secrets. */
+export type RunFailure = Pick<ProviderFailure, 'kind' | 'message'> &
+  Partial<Pick<ProviderFailure, 'provider' | 'model' | 'status' | 'retryable'>>;
+
+/** Hears of a run as it goes. `delta` and `reasoning` are the hot path: they must not throw or wait. */
+export interface RunListener {
+  started(run: LiveRun): void;
+  delta(run: LiveRun, text: string): void;
+  reasoning(run: LiveRun, text: string): void;
+  ended(run: LiveRun, end: RunEnd): void;
+}
+
+export interface RunDeps {
+  store: SessionStore;
+  callModel: ModelCaller;
+  listener: RunListener;
+  now: () => number;
+  /** Unexpected errors, for the log. */
+  onBug: (error: unknown, run: LiveRun) => void;
+}
+
+export function createLiveRun(principal: Principal, record: RunRecord): LiveRun {
+  const controller = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<RunEnd>();
+  let reason: AbortReason | undefined;
+  const run: LiveRun = {
+    principal,
+    record,
+    answer: createAnswer(() => run.model?.api ?? ''),
+    startedAt: 0,
+    unsaved: '',
+    model: undefined,
+    abort(why) {
+      reason ??= why;
+      controller.abort();
+    },
+    signal: controller.signal,
+    aborted: () => reason,
+    ended: promise,
+    settle: resolve,
+  };
+  return run;
+}
+
+/** Runs it to its end. Never rejects. The end is stored before the listener hears of it. */
+export async function executeRun(
+  run: LiveRun,
+  agent: AgentDefinition,
+  models: readonly ConfiguredModel[],
+  deps: RunDeps,
+): Promise<void> {
+  run.startedAt = deps.now();
+  const limit = run.record.options.timeoutMs;
+  const timeoutMs = limit ? Math.min(limit, agent.timeoutMs) : agent.timeoutMs;
+  const timer = setTimeout(() => run.abort('timeout'), timeoutMs);
+  let end: RunEnd;
+  try {
+    deps.listener.started(run);
+    end = await stream(run, agent, models, timeoutMs, deps);
+  } catch (error) {
+    deps.onBug(error, run);
+    end = {
+      state: 'error',
+      failure: { kind: 'unknown', message: 'The gateway failed to run this turn.' },
+    };
+  } finally {
+    clearTimeout(timer);
+  }
+  await endRun(run, end, deps);
+}
+
+/** Stores how the run ended, then tells the listener. Also ends a run that never started. */
+export async function endRun(run: LiveRun, end: RunEnd, deps: RunDeps): Promise<void> {
+  let told = end;
+  try {
+    const { runId, sessionKey } = run.record;
+    const stored = await deps.store.finishRun(
+      run.principal,
+      sessionKey,
+      runId,
+      toAnswer(run, end, deps.now()),
+    );
+    if (stored) told = { ...end, message: stored.message, session: stored.session };
+  } catch (error) {
+    deps.onBug(error, run);
+    const message = 'The answer could not be saved: the storage does not take writes now.';
+    told = { state: 'error', failure: { kind: 'unavailable', message } };
+  }
+  deps.listener.ended(run, told);
+  run.settle(told);
+}
+
+async function stream(
+  run: LiveRun,
+  agent: AgentDefinition,
+  models: readonly ConfiguredModel[],
+  timeoutMs: number,
+  deps: RunDeps,
+): Promise<RunEnd> {
+  const { listener, store } = deps;
+  let usage: Usage | undefined;
+  const withUsage = () => (usage ? { usage } : {});
+  const result = await deps.callModel({
+    models,
+    request: (model) => ({
+      model: model.info,
+      system: agent.systemPrompt,
+      messages: buildContext(
+        store,
+        run.principal,
+        run.record,
+        agent.systemPrompt,
+        contextBudget(agent, model.info),
+      ),
+      tools: [],
+      reasoning: 'off',
+      signal: run.signal,
+    }),
+    signal: run.signal,
+    onModel(model) {
+      run.model = model;
+    },
+    onEvent(event) {
+      switch (event.type) {
+        case 'text':
+          run.answer.addText(event.delta);
+          run.unsaved += event.delta;
+          listener.delta(run, event.delta);
+          return;
+        case 'reasoning':
+          run.answer.addReasoning(event.delta);
+          listener.reasoning(run, event.delta);
+          return;
+        case 'reasoning_end':
+          return run.answer.endReasoning(event.signature);
+        case 'tool_call_start':
+          return run.answer.startToolCall(event.id, event.name, event.signature);
+        case 'tool_call_delta':
+          return run.answer.addToolArguments(event.id, event.delta);
+        case 'usage':
+          usage = event.usage;
+          return;
+        case 'start':
+        case 'tool_call_end':
+          return;
+      }
+    },
+  });
+  const reason = run.aborted();
+  if (reason === 'timeout') {
+    const message = `The run took longer than ${timeoutMs / 1000} s and was stopped.`;
+    return { state: 'error', failure: { ...named(run), kind: 'timeout', message }, ...withUsage() };
+  }
+  if (reason) return { state: 'aborted', stopReason: reason, ...withUsage() };
+  if (result.type === 'error') return { state: 'error', failure: result.failure, ...withUsage() };
+  return { state: 'final', stopReason: result.stopReason, ...withUsage() };
+}
+
+function named(run: LiveRun): { provider?: string; model?: string } {
+  return run.model ? { provider: run.model.endpoint.id, model: run.model.info.id } : {};
+}
+
+function toAnswer(run: LiveRun, end: RunEnd, timestamp: number): Answer {
+  const common = {
+    content: run.answer.blocks(),
+    timestamp,
+    ...named(run),
+    ...(end.usage && { usage: end.usage }),
+  };
+  switch (end.state) {
+    case 'final':
+      return { ...common, state: 'complete', stopReason: end.stopReason };
+    case 'aborted':
+      return {
+        ...common,
+        state: end.stopReason === 'shutdown' ? 'interrupted' : 'aborted',
+        stopReason: end.stopReason,
+      };
+    case 'error':
+      return { ...common, state: 'error', stopReason: 'error', errorMessage: end.failure.message };
+  }
+}

@@ -1,0 +1,282 @@
+/**
+ * The registry of runs: one active run per session, a queue behind it, idempotent sends, aborts,
+ * checkpoints, and what is left over from before a restart.
+ */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Catalog, ConfiguredModel } from './definition.ts';
+import { createLanes, type Lane } from './lanes.ts';
+import type { ModelCaller } from './model-call.ts';
+import type { Principal } from './principal.ts';
+import {
+  type AbortReason,
+  createLiveRun,
+  endRun,
+  executeRun,
+  type LiveRun,
+  type RunDeps,
+  type RunEnd,
+  type RunListener,
+} from './run.ts';
+import type { AcceptedTurn, NewTurn, QueuedRun, SessionStore } from './sessions/store.ts';
+
+export interface RunsOptions {
+  store: SessionStore;
+  /** Read at the start of each run, so that an edit of the configuration reaches queued ones. */
+  catalog: () => Catalog;
+  callModel: ModelCaller;
+  listener: RunListener;
+  now: () => number;
+  /** How much streamed text a crash may cost, in milliseconds of streaming. */
+  checkpointMs: () => number;
+  maxQueuedPerSession: () => number;
+  /** Runs under way at once, over all users; 0 is no limit. The rest wait in the order of their sessions' arrival. */
+  maxConcurrent: () => number;
+  /** A checkpoint is durable; `chars` counts UTF-16 units. */
+  onCheckpoint?: (run: LiveRun, chars: number) => void;
+  /** Where errors go that should not happen: a storage that refuses, a bug. */
+  onBug: (error: unknown, context: { run?: LiveRun; during: string }) => void;
+}
+
+export type SendResult = AcceptedTurn | { outcome: 'refused'; reason: 'queue_full' | 'draining' };
+
+export interface Runs {
+  /** Resolves when the turn is durable; the run starts by itself when the session is free. */
+  send(principal: Principal, key: string, turn: NewTurn): Promise<SendResult>;
+  /** Ends one run, or all of the session; resolves with the ids of those that it ended, once they have ended. */
+  abort(principal: Principal, key: string, runId?: string): Promise<string[]>;
+  active(principal: Principal, key: string): LiveRun | undefined;
+  /** Active first, then queued. */
+  of(principal: Principal, key: string): readonly LiveRun[];
+  find(principal: Principal, runId: string): LiveRun | undefined;
+  /** Takes up what was accepted and not started before a restart. */
+  resume(queued: readonly QueuedRun[]): void;
+  /** Runs under way in this process. */
+  count(): number;
+  /** No new runs; waits for those under way at most `graceMs`, then interrupts them. Queued ones stay queued. */
+  drain(graceMs: number): Promise<void>;
+}
+
+export function createRuns(options: RunsOptions): Runs {
+  const { store } = options;
+  const lanes = createLanes();
+  const running = new Set<LiveRun>();
+  /** Lanes whose next run waits for one of another session to end. */
+  const waiting = new Set<Lane>();
+  const checkpoints = createCheckpoints(options);
+  let draining = false;
+
+  const deps: RunDeps = {
+    store,
+    callModel: options.callModel,
+    listener: {
+      ...options.listener,
+      delta(run, text) {
+        checkpoints.touch(run);
+        options.listener.delta(run, text);
+      },
+    },
+    now: options.now,
+    onBug: (error, run) => options.onBug(error, { run, during: 'run' }),
+  };
+
+  function pump(lane: Lane): void {
+    if (draining || lane.active) return;
+    if (lane.queue.length > 0 && isFull()) {
+      waiting.add(lane);
+      return;
+    }
+    const run = lane.queue.shift();
+    if (!run) return lanes.release(lane);
+    lane.active = run;
+    running.add(run);
+    void execute(run).finally(() => {
+      running.delete(run);
+      checkpoints.forget(run);
+      lane.active = undefined;
+      pumpWaiting();
+      pump(lane);
+    });
+  }
+
+  function isFull(): boolean {
+    const limit = options.maxConcurrent();
+    return limit > 0 && running.size >= limit;
+  }
+
+  /** Whoever waited longest goes first; a session that just ended a run queues up behind. */
+  function pumpWaiting(): void {
+    for (const lane of waiting) {
+      if (isFull()) return;
+      waiting.delete(lane);
+      pump(lane);
+    }
+  }
+
+  async function execute(run: LiveRun): Promise<void> {
+    // The acknowledgement of the send leaves first; then the work begins.
+    await nextTurn();
+    if (run.record.state === 'queued') {
+      try {
+        const { sessionKey, runId } = run.record;
+        if (!(await store.startRun(run.principal, sessionKey, runId))) return dropped(run);
+      } catch (error) {
+        // It stays queued in the store and runs after the next start, when the storage is well again.
+        options.onBug(error, { run, during: 'start' });
+        return dropped(run);
+      }
+    }
+    const agent = options.catalog().agents.get(run.record.agentId);
+    if (!agent) return refuse(run, `The agent "${run.record.agentId}" is not configured any more.`);
+    const models = chainFor(run, agent.models);
+    if (models.length === 0) return refuse(run, noModelMessage(run.record.agentId));
+    await executeRun(run, agent, models, deps);
+  }
+
+  function chainFor(run: LiveRun, chain: readonly ConfiguredModel[]): readonly ConfiguredModel[] {
+    const catalog = options.catalog();
+    const session = store.describe(run.principal, run.record.sessionKey);
+    const ref = run.record.options.model ?? session?.model;
+    const chosen = ref === undefined ? undefined : catalog.models.get(ref);
+    return chosen ? [chosen, ...chain.filter((model) => model.ref !== chosen.ref)] : chain;
+  }
+
+  function refuse(run: LiveRun, message: string): Promise<void> {
+    return endRun(run, { state: 'error', failure: { kind: 'unavailable', message } }, deps);
+  }
+
+  /** A run that ended while it waited: its session was reset or deleted, or the storage refused it. */
+  function dropped(run: LiveRun): void {
+    const end: RunEnd = { state: 'aborted', stopReason: run.aborted() ?? 'user' };
+    options.listener.ended(run, end);
+    run.settle(end);
+  }
+
+  async function abortQueued(lane: Lane, run: LiveRun): Promise<void> {
+    const at = lane.queue.indexOf(run);
+    if (at < 0) return;
+    lane.queue.splice(at, 1);
+    await endRun(run, { state: 'aborted', stopReason: 'user' }, deps);
+  }
+
+  return {
+    async send(principal, key, turn) {
+      if (draining) return { outcome: 'refused', reason: 'draining' };
+      const lane = lanes.open(principal, key);
+      // A known run id is answered whatever the queue's length: it adds nothing to it.
+      const full = lane.queue.length + lane.accepting >= options.maxQueuedPerSession();
+      const known = full ? store.run(principal, key, turn.runId) : undefined;
+      if (full) {
+        return known
+          ? { outcome: 'duplicate', run: known }
+          : { outcome: 'refused', reason: 'queue_full' };
+      }
+      const idle = !lane.active && lane.queue.length === 0 && lane.accepting === 0;
+      lane.accepting++;
+      try {
+        const accepted = await store.acceptTurn(principal, key, {
+          ...turn,
+          start: idle && !isFull(),
+        });
+        if (accepted.outcome === 'accepted') {
+          lane.queue.push(createLiveRun(principal, accepted.run));
+        }
+        return accepted;
+      } finally {
+        lane.accepting--;
+        pump(lane);
+      }
+    },
+
+    async abort(principal, key, runId) {
+      const lane = lanes.find(principal, key);
+      if (!lane) return [];
+      const mine = [...lane.queue, ...(lane.active ? [lane.active] : [])].filter(
+        (run) => runId === undefined || run.record.runId === runId,
+      );
+      const ends = mine.map(async (run) => {
+        if (run === lane.active) run.abort('user');
+        else await abortQueued(lane, run);
+        await run.ended;
+      });
+      await Promise.all(ends);
+      return mine.map((run) => run.record.runId);
+    },
+
+    active: (principal, key) => lanes.find(principal, key)?.active,
+
+    of(principal, key) {
+      const lane = lanes.find(principal, key);
+      return lane ? [...(lane.active ? [lane.active] : []), ...lane.queue] : [];
+    },
+
+    find: (principal, runId) => lanes.findRun(principal, runId),
+
+    resume(queued) {
+      for (const { principal, run } of queued) {
+        const lane = lanes.open(principal, run.sessionKey);
+        lane.queue.push(createLiveRun(principal, run));
+        pump(lane);
+      }
+    },
+
+    count: () => running.size,
+
+    async drain(graceMs) {
+      draining = true;
+      const ends = [...running].map((run) => run.ended);
+      const grace = Promise.withResolvers<void>();
+      const timer = setTimeout(grace.resolve, graceMs);
+      await Promise.race([Promise.all(ends), grace.promise]);
+      clearTimeout(timer);
+      interrupt(running, 'shutdown');
+      await Promise.all(ends);
+    },
+  };
+}
+
+function interrupt(runs: Iterable<LiveRun>, reason: AbortReason): void {
+  for (const run of runs) run.abort(reason);
+}
+
+/** What a client is told when nobody can answer it. Names the key that its operator must set. */
+export function noModelMessage(agentId: string): string {
+  return (
+    `No model is configured for the agent "${agentId}". ` +
+    'Set agents.defaults.model in openclaw.json to a model of models.providers, as "provider/model".'
+  );
+}
+
+interface Checkpoints {
+  touch(run: LiveRun): void;
+  forget(run: LiveRun): void;
+}
+
+/** One timer for all runs: what they streamed since the last beat is saved in one commit. */
+function createCheckpoints(options: RunsOptions): Checkpoints {
+  const dirty = new Set<LiveRun>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function beat(): void {
+    timer = undefined;
+    for (const run of dirty) {
+      const { sessionKey, runId } = run.record;
+      const text = run.unsaved;
+      run.unsaved = '';
+      options.store.checkpoint(run.principal, sessionKey, runId, text).then(
+        () => options.onCheckpoint?.(run, text.length),
+        // The whole answer is saved at its end; only a crash before that would miss this piece.
+        (error: unknown) => options.onBug(error, { run, during: 'checkpoint' }),
+      );
+    }
+    dirty.clear();
+  }
+
+  return {
+    touch(run) {
+      dirty.add(run);
+      timer ??= setTimeout(beat, options.checkpointMs());
+    },
+    forget: (run) => dirty.delete(run),
+  };
+}

@@ -1,0 +1,108 @@
+/** Opens the file: private, ours, of a version that we know, with the settings that we rely on. */
+
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import Database from 'better-sqlite3';
+import { APPLICATION_ID, migrate, migrations } from './migrations.ts';
+import { StoreFileError } from './store.ts';
+
+export type Db = Database.Database;
+
+/** A path that keeps everything in memory, for tests and demonstrations. */
+const IN_MEMORY = ':memory:';
+
+/**
+ * How long a write waits for a lock that another process holds (a backup, a shell), in
+ * milliseconds. The wait blocks the event loop, so it is short: then the write fails.
+ */
+const BUSY_TIMEOUT_MS = 1_000;
+
+/** Page cache in KiB. The kernel caches the file too; this only saves system calls. */
+const CACHE_KIB = 4_096;
+
+/** Pages in the write-ahead log at which a commit also checkpoints (SQLite's own default). */
+const AUTO_CHECKPOINT_PAGES = 1_000;
+
+/** After a checkpoint the log is cut back to this many bytes. */
+const JOURNAL_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Opens or makes the database at `path` (or `:memory:`) and migrates it. A new file has mode 0600
+ * and a new folder 0700; an existing file that others may read is made private.
+ *
+ * @throws {StoreFileError} if the file is another program's, newer than this one, or unusable.
+ */
+export function openDatabase(path: string): Db {
+  let db: Db | undefined;
+  try {
+    db = new Database(path === IN_MEMORY ? path : makePrivate(resolve(path)), {
+      timeout: BUSY_TIMEOUT_MS,
+    });
+    // Before any setting: a file that is not ours must not be changed.
+    refuseForeign(db);
+    configure(db);
+    migrate(db);
+    return db;
+  } catch (error) {
+    db?.close();
+    if (error instanceof StoreFileError) throw error;
+    const message =
+      'The session store cannot be opened: its file is unreadable, locked or damaged.';
+    throw new StoreFileError('unusable', message, { cause: error });
+  }
+}
+
+/** SQLite gives the log files the mode of the database, so it has to be right before they exist. */
+function makePrivate(path: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  closeSync(openSync(path, 'a', 0o600));
+  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  return path;
+}
+
+function refuseForeign(db: Db): void {
+  const owner = Number(db.pragma('application_id', { simple: true }));
+  const version = Number(db.pragma('user_version', { simple: true }));
+  const tables = db.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;
+  const empty = owner === 0 && version === 0 && tables === 0;
+  if (owner !== APPLICATION_ID && !empty) {
+    throw new StoreFileError(
+      'foreign',
+      'The session store cannot be opened: its file is a database of another program.',
+    );
+  }
+  if (version > migrations.length) {
+    throw new StoreFileError(
+      'newer',
+      `The session store cannot be opened: a newer release wrote it (its version is ${version}, ` +
+        `this release knows up to ${migrations.length}). Use that release or a newer one.`,
+    );
+  }
+}
+
+function configure(db: Db): void {
+  const journal = db.pragma('journal_mode = WAL', { simple: true });
+  if (journal !== 'wal' && !db.memory) {
+    throw new StoreFileError(
+      'unusable',
+      'The session store cannot be opened: its file system does not support a write-ahead log.',
+    );
+  }
+  // FULL: an acknowledged message survives a power cut, not just a crash of the process.
+  db.pragma('synchronous = FULL');
+  db.pragma('foreign_keys = ON');
+  db.pragma(`cache_size = -${CACHE_KIB}`);
+  db.pragma('temp_store = MEMORY');
+  db.pragma(`wal_autocheckpoint = ${AUTO_CHECKPOINT_PAGES}`);
+  db.pragma(`journal_size_limit = ${JOURNAL_LIMIT_BYTES}`);
+}
+
+/** Moves the log into the database file and closes both. */
+export function closeDatabase(db: Db): void {
+  try {
+    // Another process that still reads makes this a no-op; the next opening catches up.
+    db.pragma('wal_checkpoint(TRUNCATE)');
+  } finally {
+    db.close();
+  }
+}

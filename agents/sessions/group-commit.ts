@@ -1,0 +1,134 @@
+/** Group commit: all writes asked for within one turn of the event loop share one transaction. */
+
+import type { Db } from './database.ts';
+import { StoreUnavailableError } from './store.ts';
+
+/** Most operations of one commit, and most milliseconds spent on them: the rest waits for the next turn. */
+const MAX_OPERATIONS = 256;
+const MAX_MS = 5;
+
+export interface GroupCommit {
+  /**
+   * Runs `operation`, which must be synchronous, in the next commit and resolves with what it
+   * returned once that commit is durable. Operations run in the order of their submission.
+   * If it throws, its own changes are undone and nobody else's.
+   *
+   * Rejects with `StoreUnavailableError` if the operation or the commit failed.
+   */
+  submit<T>(operation: () => T): Promise<T>;
+  /** Commits everything that waits, at once; refuses what comes later. */
+  close(): void;
+}
+
+interface Waiting {
+  /** Runs the operation; what it returns resolves the promise. */
+  apply(): () => void;
+  reject(error: StoreUnavailableError): void;
+}
+
+export function createGroupCommit(
+  db: Db,
+  now: () => number = () => performance.now(),
+): GroupCommit {
+  const begin = db.prepare('BEGIN IMMEDIATE');
+  const commit = db.prepare('COMMIT');
+  const rollback = db.prepare('ROLLBACK');
+  const savepoint = db.prepare('SAVEPOINT operation');
+  const release = db.prepare('RELEASE operation');
+  const undo = db.prepare('ROLLBACK TO operation');
+  let queue: Waiting[] = [];
+  let scheduled = false;
+  let closed = false;
+
+  function schedule(): void {
+    if (scheduled || queue.length === 0) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      flush(MAX_MS);
+      schedule();
+    });
+  }
+
+  /** One transaction. Nobody hears anything before its end. */
+  function flush(budgetMs: number): void {
+    const batch = queue.slice(0, MAX_OPERATIONS);
+    const settle: (() => void)[] = [];
+    try {
+      abandon();
+      begin.run();
+      const end = now() + budgetMs;
+      for (const operation of batch) {
+        settle.push(inSavepoint(operation));
+        if (now() >= end) break;
+      }
+      commit.run();
+    } catch (error) {
+      queue = queue.slice(batch.length);
+      const failure = unavailable(error);
+      for (const operation of batch) operation.reject(failure);
+      return;
+    }
+    queue = queue.slice(settle.length);
+    for (const each of settle) each();
+  }
+
+  /** Ends a transaction that failed; done before the next one, so that its own failure is retried too. */
+  function abandon(): void {
+    if (db.inTransaction) rollback.run();
+  }
+
+  function inSavepoint(operation: Waiting): () => void {
+    savepoint.run();
+    try {
+      const resolve = operation.apply();
+      release.run();
+      return resolve;
+    } catch (error) {
+      // After some failures (disk full, I/O) SQLite has rolled back the whole transaction by itself.
+      if (!db.inTransaction) throw error;
+      undo.run();
+      release.run();
+      const failure = unavailable(error);
+      return () => operation.reject(failure);
+    }
+  }
+
+  return {
+    submit<T>(operation: () => T): Promise<T> {
+      if (closed) return Promise.reject(new StoreUnavailableError('The session store is closed.'));
+      const { promise, resolve, reject } = Promise.withResolvers<T>();
+      queue.push({
+        apply() {
+          const value = operation();
+          return () => resolve(value);
+        },
+        reject,
+      });
+      schedule();
+      return promise;
+    },
+
+    close() {
+      closed = true;
+      while (queue.length > 0) flush(Number.POSITIVE_INFINITY);
+    },
+  };
+}
+
+function unavailable(cause: unknown): StoreUnavailableError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return new StoreUnavailableError(sentence(code), { cause });
+}
+
+/** Codes: https://www.sqlite.org/rescode.html */
+function sentence(code: string): string {
+  if (code.startsWith('SQLITE_FULL')) return 'The session store cannot save: its disk is full.';
+  if (code.startsWith('SQLITE_BUSY')) {
+    return 'The session store cannot save: another program holds its lock.';
+  }
+  if (code.startsWith('SQLITE_READONLY')) return 'The session store cannot save: it is read-only.';
+  if (code.startsWith('SQLITE_IOERR')) return 'The session store cannot save: its disk fails.';
+  if (code.startsWith('SQLITE_CORRUPT')) return 'The session store cannot save: it is damaged.';
+  return 'The session store cannot save.';
+}

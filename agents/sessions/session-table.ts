@@ -1,0 +1,208 @@
+/**
+ * The sessions table. Everything that finds a session takes its principal; what takes a row or a
+ * number is for callers that got it that way.
+ */
+
+import type { Usage } from '../../providers/contract.ts';
+import type { Principal } from '../principal.ts';
+import type { Db } from './database.ts';
+import type { SessionRow } from './records.ts';
+import type { SessionPatch, SessionQuery } from './store.ts';
+
+const COLUMNS = `s.id, s.session_key, s.session_id, s.agent_id, s.label, s.derived_title, s.model,
+  s.created_at, s.updated_at, s.archived_at, s.pinned_at, s.last_read_at, s.last_answer_at,
+  s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.context_tokens,
+  s.branch, s.depth, s.next_seq,
+  (SELECT m.seq FROM messages m
+    WHERE m.session = s.id AND m.branch = s.branch AND m.depth = s.depth) AS leaf_seq`;
+
+export interface NewSession {
+  key: string;
+  sessionId: string;
+  agentId: string;
+  label?: string;
+  model?: string;
+  timestamp: number;
+}
+
+/** Where a session stands after something was appended. */
+export interface Advance {
+  branch: number;
+  depth: number;
+  nextSeq: number;
+  timestamp: number;
+  /** Who answers from now on. */
+  agentId?: string;
+  /** Kept only if the session has no title yet. */
+  title?: string | undefined;
+}
+
+export type SessionTable = ReturnType<typeof createSessionTable>;
+
+export function createSessionTable(db: Db) {
+  const find = db.prepare<[string, string, string], SessionRow>(
+    `SELECT ${COLUMNS} FROM sessions s WHERE user_id = ? AND instance_id = ? AND session_key = ?`,
+  );
+  const byNumber = db.prepare<[number], SessionRow>(
+    `SELECT ${COLUMNS} FROM sessions s WHERE s.id = ?`,
+  );
+  const insert = db.prepare(
+    `INSERT INTO sessions
+      (user_id, instance_id, session_key, session_id, agent_id, label, model, created_at, updated_at)
+     VALUES (@userId, @instanceId, @key, @sessionId, @agentId, @label, @model, @timestamp, @timestamp)`,
+  );
+  const advance = db.prepare(
+    `UPDATE sessions SET branch = @branch, depth = @depth, next_seq = @nextSeq,
+       updated_at = max(updated_at, @timestamp), agent_id = coalesce(@agentId, agent_id),
+       derived_title = coalesce(derived_title, @title)
+     WHERE id = @id`,
+  );
+  const answered = db.prepare(
+    `UPDATE sessions SET updated_at = max(updated_at, @timestamp),
+       last_answer_at = CASE WHEN @counts THEN @timestamp ELSE last_answer_at END,
+       input_tokens = input_tokens + @input, output_tokens = output_tokens + @output,
+       cache_read_tokens = cache_read_tokens + @cacheRead,
+       cache_write_tokens = cache_write_tokens + @cacheWrite,
+       context_tokens = coalesce(@context, context_tokens)
+     WHERE id = @id`,
+  );
+  const patch = db.prepare(
+    `UPDATE sessions SET label = @label, model = @model, archived_at = @archivedAt,
+       pinned_at = @pinnedAt, last_read_at = @lastReadAt, updated_at = @updatedAt
+     WHERE id = @id`,
+  );
+  const restart = db.prepare(
+    `UPDATE sessions SET session_id = @sessionId, branch = @branch, depth = 0,
+       derived_title = NULL, last_answer_at = NULL, input_tokens = 0, output_tokens = 0,
+       cache_read_tokens = 0, cache_write_tokens = 0, context_tokens = 0,
+       updated_at = max(updated_at, @timestamp)
+     WHERE id = @id`,
+  );
+  const remove = db.prepare('DELETE FROM sessions WHERE id = ?');
+  const list = createListing(db);
+
+  return {
+    list,
+
+    find(principal: Principal, key: string): SessionRow | undefined {
+      if (!canExist(principal, key)) return undefined;
+      return find.get(principal.userId, principal.instanceId, key);
+    },
+
+    /** Nothing if no session can have this name. The session has no branch yet. */
+    insert(principal: Principal, session: NewSession): SessionRow | undefined {
+      if (!canExist(principal, session.key)) return undefined;
+      const { userId, instanceId } = principal;
+      const { label = null, model = null, ...rest } = session;
+      const { lastInsertRowid } = insert.run({ ...rest, userId, instanceId, label, model });
+      return byNumber.get(Number(lastInsertRowid));
+    },
+
+    read: (id: number): SessionRow | undefined => byNumber.get(id),
+
+    advance(id: number, to: Advance): void {
+      advance.run({ ...to, id, agentId: to.agentId ?? null, title: to.title ?? null });
+    },
+
+    /** `counts`: the answer is one that a user may not have read yet. */
+    answered(id: number, usage: Usage | undefined, timestamp: number, counts: boolean): void {
+      const { input = 0, output = 0, cacheRead = 0, cacheWrite = 0 } = usage ?? {};
+      const context = usage ? input + cacheRead + cacheWrite : null;
+      const values = { input, output, cacheRead, cacheWrite, context };
+      answered.run({ ...values, id, timestamp, counts: counts ? 1 : 0 });
+    },
+
+    patch(row: SessionRow, change: SessionPatch, timestamp: number): void {
+      patch.run({ id: row.id, ...patched(row, change, timestamp) });
+    },
+
+    /** A new id and an empty path; sums and title start again. */
+    restart(id: number, sessionId: string, branch: number, timestamp: number): void {
+      restart.run({ id, sessionId, branch, timestamp });
+    },
+
+    remove(id: number): void {
+      remove.run(id);
+    },
+  };
+}
+
+/**
+ * SQLite would store a lone surrogate as U+FFFD, and so two names would become one. Such a name is
+ * therefore nobody's.
+ */
+function canExist(principal: Principal, key = ''): boolean {
+  return (
+    principal.userId.isWellFormed() && principal.instanceId.isWellFormed() && key.isWellFormed()
+  );
+}
+
+/**
+ * Label and model are edits and date the session. Archiving, pinning and reading are marks: they
+ * leave its place in the list alone.
+ */
+function patched(row: SessionRow, change: SessionPatch, timestamp: number) {
+  const mark = (wanted: boolean | undefined, since: number | null) =>
+    wanted === undefined ? since : wanted ? (since ?? timestamp) : null;
+  const edited = change.label !== undefined || change.model !== undefined;
+  // An answer that a clock dates into the future is read all the same.
+  const readAt = Math.max(timestamp, row.last_answer_at ?? 0);
+  return {
+    label: change.label === undefined ? row.label : change.label,
+    model: change.model === undefined ? row.model : change.model,
+    archivedAt: mark(change.archived, row.archived_at),
+    pinnedAt: mark(change.pinned, row.pinned_at),
+    lastReadAt: change.unread === undefined ? row.last_read_at : change.unread ? null : readAt,
+    updatedAt: edited ? Math.max(row.updated_at, timestamp) : row.updated_at,
+  };
+}
+
+/** Newest first by last update. Which filters are set decides the statement; each is prepared once. */
+function createListing(db: Db) {
+  const prepared = new Map<string, ReturnType<typeof prepare>>();
+
+  function prepare(where: string) {
+    const from = `FROM sessions INDEXED BY sessions_by_update WHERE ${where}`;
+    return {
+      count: db.prepare<[Record<string, unknown>], number>(`SELECT count(*) ${from}`).pluck(),
+      // The page is chosen first and read afterwards: what OFFSET skips is never read.
+      page: db.prepare<[Record<string, unknown>], SessionRow>(
+        `WITH page AS (
+           SELECT id, updated_at ${from}
+           ORDER BY updated_at DESC, id DESC LIMIT @limit OFFSET @offset
+         )
+         SELECT ${COLUMNS} FROM page CROSS JOIN sessions s ON s.id = page.id
+         ORDER BY page.updated_at DESC, page.id DESC`,
+      ),
+    };
+  }
+
+  return (principal: Principal, query: SessionQuery): { rows: SessionRow[]; total: number } => {
+    if (!canExist(principal)) return { rows: [], total: 0 };
+    const where = conditions(query);
+    const statements = prepared.get(where) ?? prepare(where);
+    prepared.set(where, statements);
+    const { userId, instanceId } = principal;
+    const { archived: _, ...values } = query;
+    const total = statements.count.get({ ...values, userId, instanceId }) ?? 0;
+    return { rows: statements.page.all({ ...values, userId, instanceId }), total };
+  };
+}
+
+/** SQL made of constants only; the values are bound. `lower` folds ASCII, other letters match exactly. */
+function conditions(query: SessionQuery): string {
+  const search = ['session_key', 'label', 'derived_title'].map(
+    (column) => `instr(lower(${column}), lower(@search)) > 0`,
+  );
+  return [
+    'user_id = @userId AND instance_id = @instanceId',
+    query.archived === true && 'archived_at IS NOT NULL',
+    query.archived === false && 'archived_at IS NULL',
+    query.updatedSince !== undefined && 'updated_at >= @updatedSince',
+    query.label !== undefined && 'label = @label',
+    query.agentId !== undefined && 'agent_id = @agentId',
+    query.search !== undefined && `(${search.join(' OR ')})`,
+  ]
+    .filter((condition) => condition !== false)
+    .join(' AND ');
+}

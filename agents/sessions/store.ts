@@ -1,0 +1,297 @@
+/**
+ * The store's contract. Reads are synchronous and cheap (one indexed query); writes resolve once
+ * they are durable, and all writes asked for within one turn of the event loop share one commit.
+ *
+ * A session is `(userId, instanceId, key)`. Every call takes the principal first; a session of
+ * somebody else answers exactly as one that does not exist.
+ *
+ * A transcript is append-only. Each message stands at a depth (1, 2, 3 …) of a branch; a branch
+ * starts after some message of another branch, or at nothing. The session points to its active
+ * leaf, so that reset, rewind and branch switches move a pointer and lose nothing. The parent of a
+ * message is therefore the one before it on its path, and is not stored.
+ *
+ * A turn takes two places at once: the user's message and the slot of its answer. The slot is
+ * filled when the run ends. So messages that queue behind a running answer already stand in their
+ * final order, and nothing is ever inserted between others.
+ */
+
+import type { Usage } from '../../providers/contract.ts';
+import type { Principal } from '../principal.ts';
+
+/** What a message holds, as stored and as sent to clients (OpenClaw's block shapes). */
+export type ContentBlock =
+  | { type: 'text'; text: string }
+  | { type: 'thinking'; thinking: string; signature?: string; api?: string }
+  | { type: 'toolCall'; id: string; name: string; arguments: string; signature?: string }
+  | { type: 'toolResult'; id: string; name: string; content: string; isError: boolean }
+  /** The bytes stand apart (`attachment` reads them); history never carries them. */
+  | { type: 'image'; mimeType: string; fileName?: string; sizeBytes: number; attachment: number };
+
+export interface Attachment {
+  mimeType: string;
+  fileName?: string;
+  bytes: Uint8Array;
+}
+
+export type Role = 'user' | 'assistant';
+
+/** `pending`: an answer's slot that its run has not filled yet; `interrupted`: the process died while it streamed. */
+export type MessageState = 'pending' | 'complete' | 'aborted' | 'error' | 'interrupted';
+
+export interface MessageRecord {
+  /** Unique for ever: first eight hex digits of the session id, `-`, `seq`. */
+  id: string;
+  /** Counts up per session over all branches, from 1, no gaps. */
+  seq: number;
+  role: Role;
+  content: readonly ContentBlock[];
+  state: MessageState;
+  /** Milliseconds since the epoch: arrival of a user message, end of an answer. */
+  timestamp: number;
+  /** The run that it opened or answers; absent on an injected note. */
+  runId?: string;
+  /** Answers only. */
+  provider?: string;
+  model?: string;
+  stopReason?: string;
+  usage?: Usage;
+  errorMessage?: string;
+  /** A note's label (`chat.inject`). */
+  label?: string;
+}
+
+export interface SessionRecord {
+  key: string;
+  /** UUID; a reset gives a new one. */
+  sessionId: string;
+  agentId: string;
+  label?: string;
+  /** First line of the first user message, at most 80 characters, never cut inside a character. */
+  derivedTitle?: string;
+  /** `provider/model` chosen for this session; absent: the agent's. */
+  model?: string;
+  createdAt: number;
+  /** Last message, answer or edit. */
+  updatedAt: number;
+  archivedAt?: number;
+  pinnedAt?: number;
+  lastReadAt?: number;
+  /** Last completed or failed answer, for `unread`. */
+  lastAnswerAt?: number;
+  /** Sums over all answers of this session id. */
+  totals: Usage;
+  /** Tokens that the last call put into the model's context (input + cache), 0 before the first. */
+  contextTokens: number;
+  /** Messages on the active path, pending slots included. */
+  messageCount: number;
+  /** Active leaf; absent while empty. */
+  leafId?: string;
+}
+
+export interface SessionQuery {
+  limit: number;
+  offset: number;
+  /** Case-insensitive substring of key, label or derived title. */
+  search?: string;
+  /** Exact label. */
+  label?: string;
+  agentId?: string;
+  archived: boolean | 'all';
+  /** Only sessions updated at or after this time. */
+  updatedSince?: number;
+}
+
+/**
+ * Newest page by default. Messages come oldest first. Pending slots are left out and do not count
+ * towards `limit`, but an offset counts them: so it means the same before and after one is filled.
+ */
+export interface HistoryQuery {
+  /** At least 1. */
+  limit: number;
+  /** Places to skip from the newest end. */
+  offset: number;
+}
+
+export interface HistoryPage {
+  session: SessionRecord;
+  messages: readonly MessageRecord[];
+  hasMore: boolean;
+  /** Offset of the next older page; set when `hasMore`. */
+  nextOffset?: number;
+  /** Messages on the active path, pending slots left out. */
+  totalMessages: number;
+}
+
+export type RunState = 'queued' | 'running' | 'final' | 'aborted' | 'error' | 'interrupted';
+
+/** What a send asks beside its text; kept with the run so that a queued one survives a restart. */
+export interface RunOptions {
+  /** `provider/model` for this run only. */
+  model?: string;
+  /** Bound of the whole run in milliseconds. */
+  timeoutMs?: number;
+  thinking?: string;
+}
+
+export interface RunRecord {
+  runId: string;
+  sessionKey: string;
+  sessionId: string;
+  agentId: string;
+  state: RunState;
+  options: RunOptions;
+  /** `seq` of the user's message. */
+  messageSeq: number;
+  /** `seq` of the answer's slot. */
+  answerSeq: number;
+  createdAt: number;
+  errorMessage?: string;
+}
+
+export interface NewTurn {
+  runId: string;
+  agentId: string;
+  text: string;
+  attachments: readonly Attachment[];
+  options: RunOptions;
+  timestamp: number;
+  /** The session is idle: the run is under way as soon as it is accepted, which saves a commit. */
+  start?: boolean;
+  /** Refused with `stale_leaf` unless this message stands on the active path. */
+  expectedLeafId?: string;
+  /** Refused with `stale_session` unless it is the session's current id. */
+  expectedSessionId?: string;
+}
+
+/** Expected refusals of a write; anything else that goes wrong rejects with `StoreUnavailableError`. */
+export type Refusal = 'not_found' | 'stale_leaf' | 'stale_session' | 'exists';
+
+export type AcceptedTurn =
+  /** New and durable. `created` tells that the session came into being with it. */
+  | { outcome: 'accepted'; run: RunRecord; session: SessionRecord; created: boolean }
+  /** This run id is known in this session: nothing was written. */
+  | { outcome: 'duplicate'; run: RunRecord }
+  | { outcome: 'refused'; reason: Refusal };
+
+export interface Answer {
+  state: 'complete' | 'aborted' | 'error' | 'interrupted';
+  content: readonly ContentBlock[];
+  timestamp: number;
+  provider?: string;
+  model?: string;
+  /** A provider's `StopReason`, or why it was ended from outside. */
+  stopReason?: string;
+  usage?: Usage;
+  /** For people; no secrets. */
+  errorMessage?: string;
+}
+
+/** `null` clears, absent leaves alone. */
+export interface SessionPatch {
+  label?: string | null;
+  model?: string | null;
+  archived?: boolean;
+  pinned?: boolean;
+  unread?: boolean;
+}
+
+export interface QueuedRun {
+  principal: Principal;
+  run: RunRecord;
+}
+
+export interface Recovery {
+  /** Runs that were under way when the process died; their answers now say `interrupted`. */
+  interrupted: number;
+  /** Accepted, never started, in the order of their arrival: they are to run now. */
+  queued: readonly QueuedRun[];
+}
+
+/** The database cannot take writes (disk full, I/O, lock, corruption). `message` names no path. */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError';
+}
+
+/**
+ * The file cannot be opened as a session store: `foreign`, it belongs to another program; `newer`,
+ * a later release wrote it; `unusable`, anything else (see `cause`). For operators; names no path.
+ */
+export class StoreFileError extends Error {
+  override readonly name = 'StoreFileError';
+  readonly reason: 'foreign' | 'newer' | 'unusable';
+
+  constructor(reason: 'foreign' | 'newer' | 'unusable', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/**
+ * A principal or key that is not well-formed Unicode (a lone surrogate) names nothing: it answers
+ * as a missing session, and `create` and `acceptTurn` refuse it with `not_found`. Text, whatever it
+ * holds, comes back as it was given.
+ */
+export interface SessionStore {
+  describe(principal: Principal, key: string): SessionRecord | undefined;
+  list(
+    principal: Principal,
+    query: SessionQuery,
+  ): { sessions: readonly SessionRecord[]; total: number };
+  history(principal: Principal, key: string, query: HistoryQuery): HistoryPage | undefined;
+  /** Any message of the session, on whatever branch. */
+  message(principal: Principal, key: string, messageId: string): MessageRecord | undefined;
+  /** How many places of the active path are newer (an offset for `history`); nothing if the message is not on it. */
+  offsetOf(principal: Principal, key: string, messageId: string): number | undefined;
+  attachment(
+    principal: Principal,
+    key: string,
+    messageSeq: number,
+    index: number,
+  ): Attachment | undefined;
+  /** Newest first, from just before the message with `beforeSeq` back to the root of its path; read lazily. */
+  ancestors(principal: Principal, key: string, beforeSeq: number): Iterable<MessageRecord>;
+  run(principal: Principal, key: string, runId: string): RunRecord | undefined;
+
+  create(
+    principal: Principal,
+    session: { key: string; agentId: string; label?: string; model?: string; timestamp: number },
+  ): Promise<
+    | { outcome: 'created' | 'existing'; session: SessionRecord }
+    | { outcome: 'refused'; reason: Refusal }
+  >;
+  /** Creates the session if it does not exist. */
+  acceptTurn(principal: Principal, key: string, turn: NewTurn): Promise<AcceptedTurn>;
+  /** An assistant note without a run, at the end of the active path. Never creates a session. */
+  inject(
+    principal: Principal,
+    key: string,
+    note: { text: string; label?: string; timestamp: number },
+  ): Promise<MessageRecord | undefined>;
+  patch(
+    principal: Principal,
+    key: string,
+    patch: SessionPatch,
+    timestamp: number,
+  ): Promise<SessionRecord | undefined>;
+  /** Gives the session a new id and an empty path; what was said stays stored. Ends its queued runs as aborted. */
+  reset(principal: Principal, key: string, timestamp: number): Promise<SessionRecord | undefined>;
+  /** Removes the session, its messages, runs and attachments. False if there was none. */
+  delete(principal: Principal, key: string): Promise<boolean>;
+
+  /** queued → running. False if the run is not queued any more. */
+  startRun(principal: Principal, key: string, runId: string): Promise<boolean>;
+  /** Adds streamed text to what a crash would leave of the answer; costs as much as `text` is long. */
+  checkpoint(principal: Principal, key: string, runId: string, text: string): Promise<void>;
+  /** Fills the answer's slot and ends the run. Resolves to nothing if the session was deleted meanwhile. */
+  finishRun(
+    principal: Principal,
+    key: string,
+    runId: string,
+    answer: Answer,
+  ): Promise<{ message: MessageRecord; session: SessionRecord } | undefined>;
+
+  /** Once, before serving. */
+  recover(timestamp: number): Promise<Recovery>;
+  /** Commits what is pending and closes the file. */
+  close(): Promise<void>;
+}

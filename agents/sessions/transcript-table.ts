@@ -1,0 +1,214 @@
+/**
+ * Branches and messages. A path runs from a leaf back to the root through the branches that lead to
+ * it; they are few, and each contributes one stretch of depths that an index serves in order.
+ */
+
+import type { Db } from './database.ts';
+import type { MessageRow } from './records.ts';
+import type { Answer, Attachment, ContentBlock, MessageState, Role } from './store.ts';
+
+/** A place in a transcript: the message at this depth of this branch. Depth 0 stands before all. */
+export interface Place {
+  branch: number;
+  depth: number;
+}
+
+/** A message to append. */
+export interface Draft {
+  role: Role;
+  state: MessageState;
+  content: readonly ContentBlock[];
+  timestamp: number;
+  runId?: string;
+  label?: string | undefined;
+  attachments?: readonly Attachment[];
+}
+
+/** The part of a path that lies on one branch: depths `from` to `to`, both included. */
+interface Stretch {
+  branch: number;
+  from: number;
+  to: number;
+}
+
+interface BranchRow {
+  parent_branch: number | null;
+  fork_depth: number;
+  session_id: string;
+}
+
+const COLUMNS = `m.id, m.seq, m.branch, m.depth, m.role, m.state, m.content, m.timestamp, m.run_id,
+  m.provider, m.model, m.stop_reason, m.usage, m.error_message, m.label, b.session_id`;
+
+const FROM = 'messages m JOIN branches b ON b.session = m.session AND b.branch = m.branch';
+
+/** Messages that a walk reads at a time: a reader that stops early has read little. */
+const WALK_PAGE = 32;
+
+export type TranscriptTable = ReturnType<typeof createTranscriptTable>;
+
+export function createTranscriptTable(db: Db) {
+  const branchRow = db.prepare<[number, number], BranchRow>(
+    'SELECT parent_branch, fork_depth, session_id FROM branches WHERE session = ? AND branch = ?',
+  );
+  const insertBranch = db
+    .prepare<
+      [{ session: number; parent: number | null; forkDepth: number; sessionId: string }],
+      number
+    >(
+      `INSERT INTO branches (session, branch, parent_branch, fork_depth, session_id)
+       SELECT @session, coalesce(max(branch), 0) + 1, @parent, @forkDepth, @sessionId
+         FROM branches WHERE session = @session
+       RETURNING branch`,
+    )
+    .pluck();
+  const taken = db.prepare<[number, number, number], number>(
+    'SELECT 1 FROM messages WHERE session = ? AND branch = ? AND depth = ?',
+  );
+  const bySeq = db.prepare<[number, number], MessageRow>(
+    `SELECT ${COLUMNS} FROM ${FROM} WHERE m.session = ? AND m.seq = ?`,
+  );
+  const stretch = (filter: string) =>
+    db.prepare<[{ session: number; limit: number } & Stretch], MessageRow>(
+      `SELECT ${COLUMNS} FROM ${FROM}
+       WHERE m.session = @session AND m.branch = @branch AND m.depth BETWEEN @from AND @to ${filter}
+       ORDER BY m.depth DESC LIMIT @limit`,
+    );
+  const everything = stretch('');
+  const visible = stretch(`AND m.state <> 'pending'`);
+  const insertMessage = db.prepare(
+    `INSERT INTO messages
+       (session, seq, branch, depth, role, state, content, timestamp, run_id, label)
+     VALUES (@session, @seq, @branch, @depth, @role, @state, @content, @timestamp, @runId, @label)`,
+  );
+  const fill = db.prepare(
+    `UPDATE messages SET state = @state, content = @content, timestamp = @timestamp,
+       provider = @provider, model = @model, stop_reason = @stopReason, usage = @usage,
+       error_message = @errorMessage
+     WHERE id = @id`,
+  );
+  const insertAttachment = db.prepare(
+    `INSERT INTO attachments (message, n, mime_type, file_name, bytes) VALUES (?, ?, ?, ?, ?)`,
+  );
+  const attachment = db.prepare<
+    [number, number, number],
+    { mime_type: string; file_name: string | null; bytes: Buffer }
+  >(
+    `SELECT a.mime_type, a.file_name, a.bytes FROM messages m JOIN attachments a ON a.message = m.id
+     WHERE m.session = ? AND m.seq = ? AND a.n = ?`,
+  );
+
+  /** The stretches of the path to `leaf`, newest first. */
+  function* path(session: number, leaf: Place): Generator<Stretch> {
+    let branch: number | null = leaf.branch;
+    let to = leaf.depth;
+    while (branch !== null && to > 0) {
+      const row: BranchRow | undefined = branchRow.get(session, branch);
+      if (!row) return;
+      if (to > row.fork_depth) yield { branch, from: row.fork_depth + 1, to };
+      to = Math.min(to, row.fork_depth);
+      branch = row.parent_branch;
+    }
+  }
+
+  function startBranch(session: number, sessionId: string, after?: Place): number {
+    const from = { parent: after?.branch ?? null, forkDepth: after?.depth ?? 0 };
+    const branch = insertBranch.get({ session, sessionId, ...from });
+    if (branch === undefined) throw new Error('A branch was not inserted.');
+    return branch;
+  }
+
+  /** `leaf`, or a new branch after it if something else already follows it. */
+  function freeLeaf(session: number, leaf: Place): Place {
+    if (taken.get(session, leaf.branch, leaf.depth + 1) === undefined) return leaf;
+    const sessionId = branchRow.get(session, leaf.branch)?.session_id;
+    if (sessionId === undefined) throw new Error('A leaf has no branch.');
+    return { branch: startBranch(session, sessionId, leaf), depth: leaf.depth };
+  }
+
+  function write(session: number, seq: number, place: Place, draft: Draft): void {
+    const { attachments = [], content, runId = null, label = null, ...rest } = draft;
+    const { lastInsertRowid: message } = insertMessage.run({
+      ...rest,
+      ...place,
+      session,
+      seq,
+      runId,
+      label,
+      content: JSON.stringify(content),
+    });
+    attachments.forEach(({ mimeType, fileName = null, bytes }, n) => {
+      insertAttachment.run(message, n, mimeType, fileName, bytes);
+    });
+  }
+
+  return {
+    /** An empty branch; the number it got. Without `after` it is a new root. */
+    startBranch,
+
+    /** Writes the drafts one below the other after `leaf`, with `seq` counting up; the new leaf. */
+    append(session: number, leaf: Place, firstSeq: number, drafts: readonly Draft[]): Place {
+      const { branch, depth } = freeLeaf(session, leaf);
+      drafts.forEach((draft, n) => {
+        write(session, firstSeq + n, { branch, depth: depth + 1 + n }, draft);
+      });
+      return { branch, depth: depth + drafts.length };
+    },
+
+    fill(id: number, answer: Answer): void {
+      fill.run({
+        id,
+        state: answer.state,
+        content: JSON.stringify(answer.content),
+        timestamp: answer.timestamp,
+        provider: answer.provider ?? null,
+        model: answer.model ?? null,
+        stopReason: answer.stopReason ?? null,
+        usage: answer.usage ? JSON.stringify(answer.usage) : null,
+        errorMessage: answer.errorMessage ?? null,
+      });
+    },
+
+    bySeq: (session: number, seq: number): MessageRow | undefined => bySeq.get(session, seq),
+
+    /** Whether `place` lies on the path to `leaf`. */
+    onPath(session: number, leaf: Place, place: Place): boolean {
+      for (const { branch, from, to } of path(session, leaf)) {
+        if (branch === place.branch) return place.depth >= from && place.depth <= to;
+      }
+      return false;
+    },
+
+    /** At most `limit` messages of the path to `leaf`, pending slots left out, newest first. */
+    newest(session: number, leaf: Place, limit: number): MessageRow[] {
+      const rows: MessageRow[] = [];
+      for (const part of path(session, leaf)) {
+        if (rows.length >= limit) break;
+        rows.push(...visible.all({ session, ...part, limit: limit - rows.length }));
+      }
+      return rows;
+    },
+
+    /**
+     * The path to `leaf`, newest first, read as it is asked for. No statement stays open between
+     * two messages, so others may write meanwhile.
+     */
+    *walk(session: number, leaf: Place): Generator<MessageRow> {
+      for (const part of path(session, leaf)) {
+        let to = part.to;
+        while (to >= part.from) {
+          const rows = everything.all({ session, ...part, to, limit: WALK_PAGE });
+          yield* rows;
+          to = (rows.at(-1)?.depth ?? part.from) - 1;
+        }
+      }
+    },
+
+    attachment(session: number, seq: number, n: number): Attachment | undefined {
+      const row = attachment.get(session, seq, n);
+      if (!row) return undefined;
+      const { mime_type: mimeType, file_name: fileName, bytes } = row;
+      return { mimeType, ...(fileName !== null && { fileName }), bytes };
+    },
+  };
+}

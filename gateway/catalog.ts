@@ -1,0 +1,96 @@
+/** The configuration's agents and models → what runs use. */
+
+import type { AgentDefinition, Catalog, ConfiguredModel } from '../agents/definition.ts';
+import type { ModelInfo } from '../providers/contract.ts';
+import type { Config } from './config/schema.ts';
+import { agentIds, defaultAgentId, modelChain, splitModelRef } from './config/settings.ts';
+
+type ProviderConfig = Config['models']['providers'][string];
+const MEBIBYTE = 1024 * 1024;
+
+/** Window of a model that is named by an agent but not listed by its provider. */
+const DEFAULT_CONTEXT_WINDOW = 128_000;
+
+/** Pure; references were checked when the configuration was loaded. */
+export function buildCatalog(config: Config): Catalog {
+  const models = new Map<string, ConfiguredModel>();
+  for (const [id, provider] of Object.entries(config.models.providers)) {
+    for (const model of provider.models) {
+      const info = { ...model, input: inputsOf(model.input), contextWindow: windowOf(model) };
+      add(models, id, provider, info, model.name);
+    }
+  }
+  const agents = new Map(agentIds(config).map((id) => [id, agent(config, models, id)]));
+  return { defaultAgentId: defaultAgentId(config), agents, models };
+}
+
+function agent(config: Config, models: Map<string, ConfiguredModel>, id: string): AgentDefinition {
+  const { defaults } = config.agents;
+  const entry = config.agents.entries[id];
+  const contextTokens = entry?.contextTokens ?? defaults.contextTokens;
+  const name = entry?.identity.name ?? entry?.name;
+  return {
+    id,
+    ...(name !== undefined && { name }),
+    ...(entry?.identity.emoji !== undefined && { emoji: entry.identity.emoji }),
+    ...(entry?.identity.avatar !== undefined && { avatar: entry.identity.avatar }),
+    systemPrompt: entry?.systemPrompt ?? defaults.systemPrompt,
+    models: modelChain(config, id).flatMap((ref) => named(config, models, ref)),
+    timeoutMs: (entry?.timeoutSeconds ?? defaults.timeoutSeconds) * 1000,
+    ...(contextTokens !== undefined && { contextTokens }),
+    mediaMaxBytes: Math.floor(defaults.mediaMaxMb * MEBIBYTE),
+  };
+}
+
+/** A model that its provider does not list gets defaults: many services serve more than is written down. */
+function named(
+  config: Config,
+  models: Map<string, ConfiguredModel>,
+  ref: string,
+): ConfiguredModel[] {
+  const known = models.get(ref);
+  if (known) return [known];
+  const { provider: id, model } = splitModelRef(ref);
+  const provider = config.models.providers[id];
+  if (!provider) return [];
+  const info: ModelInfo = {
+    id: model,
+    input: ['text', 'image'],
+    reasoning: false,
+    contextWindow: DEFAULT_CONTEXT_WINDOW,
+  };
+  return [add(models, id, provider, info, undefined)];
+}
+
+function add(
+  models: Map<string, ConfiguredModel>,
+  providerId: string,
+  provider: ProviderConfig,
+  info: ModelInfo,
+  name: string | undefined,
+): ConfiguredModel {
+  const model: ConfiguredModel = {
+    ref: `${providerId}/${info.id}`,
+    api: provider.api,
+    endpoint: {
+      id: providerId,
+      baseUrl: provider.baseUrl ?? '',
+      apiKey: provider.apiKey ?? '',
+      headers: provider.headers,
+      silenceMs: provider.timeoutSeconds * 1000,
+    },
+    info,
+    name: name ?? info.id,
+  };
+  models.set(model.ref, model);
+  return model;
+}
+
+function inputsOf(inputs: readonly string[]): ModelInfo['input'] {
+  return inputs.includes('image') ? ['text', 'image'] : ['text'];
+}
+
+/** `contextTokens` is what an operator allows of the window that the model has. */
+function windowOf(model: { contextWindow: number; contextTokens?: number }): number {
+  return Math.min(model.contextWindow, model.contextTokens ?? model.contextWindow);
+}

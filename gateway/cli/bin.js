@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+// Runs the gateway on the Node that it was tested with (the dependency `node`), whatever the host has.
+// Plain JavaScript, because the host's Node may be too old to read anything else.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const pinned = dirname(createRequire(import.meta.url).resolve('node/package.json'));
+const executable = process.platform === 'win32' ? 'node.exe' : 'node';
+const built = join(here, '..', '..', 'dist', 'gateway', 'main.js');
+// A checkout has no dist; there Node strips the types by itself.
+const main = existsSync(built) ? built : join(here, '..', 'main.ts');
+
+const child = spawn(join(pinned, 'bin', executable), [main, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => child.kill(signal));
+}
+child.on('error', (error) => {
+  console.error(`oc-gateway: cannot start its own Node: ${error.message}. Install it again.`);
+  process.exit(1);
+});
+child.on('exit', (code, signal) => {
+  if (signal) {
+    for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(each);
+    process.kill(process.pid, signal);
+  } else {
+    process.exit(code ?? 1);
+  }
+});

@@ -1,0 +1,127 @@
+/** The command line: which command, which flags; each command's code is loaded when it is asked for. */
+
+import { parseArgs } from 'node:util';
+import manifest from '../../package.json' with { type: 'json' };
+import type { Io } from './io.ts';
+
+const HELP = `oc-gateway ${manifest.version} — many users' agents behind one trusted proxy
+
+Usage:
+  oc-gateway serve [--config FILE] [--port N]    serve (also without a command)
+  oc-gateway chat [MESSAGE] [--config FILE] [--port N] [--url URL] [--user ID]
+                  [--instance ID] [--session KEY]
+                                                 talk to a running gateway as the proxy would
+  oc-gateway config check [--config FILE]        print every problem of the configuration
+  oc-gateway config schema                       print the JSON Schema of openclaw.json
+  oc-gateway --version | --help
+
+The configuration is --config, else OPENCLAW_CONFIG_PATH, else openclaw.json in OPENCLAW_STATE_DIR
+(~/.openclaw). Without one, a demonstration is served on loopback.
+The port is --port, else OPENCLAW_GATEWAY_PORT, else gateway.port, else 18789; 0 picks a free one.
+`;
+
+/** Exit codes: 0 done, 1 it failed, 2 the command line is wrong. */
+export async function runCli(args: readonly string[], io: Io): Promise<number> {
+  const parsed = parse(args);
+  if ('problem' in parsed) {
+    io.stderr.write(`oc-gateway: ${parsed.problem}\nTry: oc-gateway --help\n`);
+    return 2;
+  }
+  const { flags, words } = parsed;
+  if (flags.help) {
+    io.stdout.write(HELP);
+    return 0;
+  }
+  if (flags.version) {
+    io.stdout.write(`${manifest.version}\n`);
+    return 0;
+  }
+  const [command = 'serve', ...rest] = words;
+  const handler = COMMANDS[command === 'config' ? `config ${rest[0] ?? ''}` : command];
+  if (!handler) {
+    const asked = [command, ...rest].join(' ');
+    io.stderr.write(`oc-gateway: unknown command "${asked}"\nTry: oc-gateway --help\n`);
+    return 2;
+  }
+  const refused = misplaced(handler, flags, command === 'config' ? rest.slice(1) : rest);
+  if (refused) {
+    io.stderr.write(`oc-gateway: ${refused}\nTry: oc-gateway --help\n`);
+    return 2;
+  }
+  return handler.run(io, flags, rest);
+}
+
+interface Flags {
+  config?: string;
+  port?: string;
+  url?: string;
+  user?: string;
+  instance?: string;
+  session?: string;
+  help?: boolean;
+  version?: boolean;
+}
+
+interface Command {
+  flags: readonly (keyof Flags)[];
+  /** Most words after the command. */
+  words: number;
+  run(io: Io, flags: Flags, words: readonly string[]): Promise<number>;
+}
+
+const COMMANDS: Readonly<Record<string, Command | undefined>> = {
+  serve: {
+    flags: ['config', 'port'],
+    words: 0,
+    run: async (io, flags) => (await import('./serve.ts')).serve(io, flags, manifest.version),
+  },
+  chat: {
+    flags: ['config', 'port', 'url', 'user', 'instance', 'session'],
+    words: Number.POSITIVE_INFINITY,
+    run: async (io, flags, words) => (await import('./chat.ts')).chat(io, flags, words.join(' ')),
+  },
+  'config check': {
+    flags: ['config'],
+    words: 0,
+    run: async (io, flags) =>
+      (await import('./config.ts')).configCheck(
+        io,
+        flags.config === undefined ? {} : { configPath: flags.config },
+      ),
+  },
+  'config schema': {
+    flags: [],
+    words: 0,
+    run: async (io) => (await import('./config.ts')).configSchema(io),
+  },
+};
+
+function parse(
+  args: readonly string[],
+): { flags: Flags; words: readonly string[] } | { problem: string } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        config: { type: 'string' },
+        port: { type: 'string' },
+        url: { type: 'string' },
+        user: { type: 'string' },
+        instance: { type: 'string' },
+        session: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean', short: 'v' },
+      },
+    });
+    return { flags: values, words: positionals };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function misplaced(command: Command, flags: Flags, words: readonly string[]): string | undefined {
+  if (words.length > command.words) return `unexpected argument "${words[command.words]}"`;
+  const given = Object.keys(flags).find((flag) => !command.flags.some((known) => known === flag));
+  return given === undefined ? undefined : `--${given} has no meaning for this command`;
+}

@@ -1,0 +1,6 @@
+/** What a command sees of the process. */
+export interface Io {
+  env: Readonly<Record<string, string | undefined>>;
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown };
+}

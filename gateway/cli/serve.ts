@@ -1,0 +1,135 @@
+/** `oc-gateway serve`: load the configuration, say what is served and to whom, run until a signal. */
+
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { formatProblem } from '../config/problem.ts';
+import {
+  agentIds,
+  listenAddress,
+  listenPort,
+  modelChain,
+  storagePath,
+} from '../config/settings.ts';
+import { type LiveConfig, type ReloadOutcome, watchConfig } from '../config/watch.ts';
+import { type Gateway, startGateway } from '../gateway.ts';
+import { createLog, type Logger } from '../log.ts';
+import type { Io } from './io.ts';
+import { listenForStop } from './signals.ts';
+
+export interface ServeFlags {
+  config?: string;
+  port?: string;
+}
+
+/** Resolves with the exit code once a signal has stopped the gateway, or at once if it cannot start. */
+export async function serve(io: Io, flags: ServeFlags, version: string): Promise<number> {
+  const options = { env: io.env, ...(flags.config !== undefined && { path: flags.config }) };
+  const loaded = loadConfig(options);
+  if (!loaded.ok) {
+    for (const problem of loaded.errors) io.stderr.write(`${formatProblem(problem)}\n`);
+    io.stderr.write('oc-gateway: the configuration has errors; nothing was started.\n');
+    return 1;
+  }
+  const port = listenPort(loaded.config, io.env, flags.port);
+  if (!port.ok) {
+    io.stderr.write(`oc-gateway: ${formatProblem(port.problem)}\n`);
+    return 1;
+  }
+  const signals = listenForStop();
+  const log = createLog(loaded.config.logging.level);
+  const address = listenAddress(loaded.config);
+  const live = watchConfig({
+    initial: loaded,
+    env: io.env,
+    onReload: (outcome) => reportReload(outcome, log),
+  });
+  let gateway: Gateway;
+  try {
+    gateway = await startGateway({
+      config: live.current,
+      host: address.host,
+      port: port.port,
+      databasePath: storagePath(loaded.config, io.env),
+      version,
+      log,
+    });
+  } catch (error) {
+    live.close();
+    io.stderr.write(`oc-gateway: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+  announce(loaded, gateway, address.reason, log);
+  if (loaded.source.kind === 'built-in') io.stderr.write(welcome(loaded, gateway.port, version));
+  followConfig(live, gateway, log);
+  log.info({ event: 'stopping', signal: await signals.stop });
+  live.close();
+  const stopped = await Promise.race([
+    gateway.stop('gateway stopping').then(() => true),
+    signals.insist.then(() => false),
+  ]);
+  log.info({ event: 'stopped', ...(!stopped && { early: true }) });
+  // Nothing is lost by an early end: what was acknowledged is stored, and answers under way are
+  // marked interrupted at the next start.
+  if (!stopped) process.exit(1);
+  return 0;
+}
+
+function announce(loaded: LoadedConfig, gateway: Gateway, why: string, log: Logger): void {
+  for (const problem of loaded.warnings) {
+    log.warn({ event: 'config_warning', message: formatProblem(problem) });
+  }
+  if (loaded.ignored.length > 0) {
+    log.info({ event: 'config_ignored', keys: loaded.ignored.map((each) => each.path) });
+  }
+  const silent = agentIds(loaded.config).filter((id) => modelChain(loaded.config, id).length === 0);
+  log.info({
+    event: 'listening',
+    host: gateway.host,
+    port: gateway.port,
+    why,
+    config: loaded.source.kind === 'file' ? loaded.source.path : 'built-in demonstration',
+    ...(silent.length > 0 && { agentsWithoutModel: silent }),
+  });
+}
+
+/** Edits reach the running gateway by themselves, and at once with SIGHUP. */
+function followConfig(live: LiveConfig, gateway: Gateway, log: Logger): void {
+  live.subscribe((config) => {
+    log.level = config.logging.level;
+    gateway.reconfigured();
+  });
+  process.on('SIGHUP', () => live.reload());
+}
+
+function reportReload(outcome: ReloadOutcome, log: Logger): void {
+  switch (outcome.kind) {
+    case 'unchanged':
+      return log.info({ event: 'config_unchanged' });
+    case 'applied':
+      for (const problem of outcome.loaded.warnings) {
+        log.warn({ event: 'config_warning', message: formatProblem(problem) });
+      }
+      return log.info({ event: 'config_applied', afterRestart: outcome.afterRestart });
+    case 'refused':
+      return log.error({
+        event: 'config_refused',
+        message: 'The configuration before this edit stays in force.',
+        problems: outcome.failed.errors.map(formatProblem),
+      });
+  }
+}
+
+/** What a newcomer needs to know next. */
+function welcome(loaded: LoadedConfig, port: number, version: string): string {
+  const [model] = modelChain(loaded.config, agentIds(loaded.config)[0] ?? '');
+  const who = model?.startsWith('demo/')
+    ? 'The built-in demo answers; no model is connected. Set ONE_API_BASE_URL and ONE_API_KEY for a real one.'
+    : `${model} answers.`;
+  const portFlag = port === 18_789 ? '' : ` -- --port ${port}`;
+  return `
+OC Gateway ${version}, demonstration on ws://127.0.0.1:${port}. ${who}
+Chat with it from another terminal:
+
+    npm run chat${portFlag}
+
+`;
+}

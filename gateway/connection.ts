@@ -1,0 +1,326 @@
+/**
+ * One socket's life: challenge, handshake, requests, events, end. A class, because ten thousand of
+ * them are alive at once and share their methods.
+ */
+
+import type { Principal } from '../agents/principal.ts';
+import { StoreUnavailableError } from '../agents/sessions/store.ts';
+import type { Hub, Subscriber } from './hub.ts';
+import { type Caller, RequestError, type Services } from './methods/method.ts';
+import { EVENTS, METHODS } from './methods/registry.ts';
+import { CLOSES, type Close, closeReason } from './protocol/close-codes.ts';
+import { type ConnectParams, readConnect, refusal } from './protocol/connect.ts';
+import { detailedError, type ProtocolError, protocolError } from './protocol/errors.ts';
+import {
+  decodeFrame,
+  errorFrame,
+  eventBody,
+  type FrameProblem,
+  type RequestFrame,
+  responseFrame,
+  withoutSeq,
+  withSeq,
+} from './protocol/frames.ts';
+import { buildHello } from './protocol/hello.ts';
+import { type KeyScope, mainSessionKey, resolveSessionKey } from './session-keys.ts';
+import type { Ticks } from './ticks.ts';
+import { judgeDevice } from './trust/device.ts';
+import type { TrustDecision, UpgradeFacts } from './trust/judge.ts';
+import { coversScope, grantScopes } from './trust/scopes.ts';
+
+/** What a connection needs of the network. Calls on a socket that is gone do nothing. */
+export interface Socket {
+  /** `buffered`: the network did not take all of it; `drained` will be called when it has. */
+  send(text: string): 'sent' | 'buffered' | 'gone';
+  end(code: number, reason: string): void;
+  /** Bytes that wait for the network. */
+  bufferedBytes(): number;
+}
+
+export interface ConnectionDeps {
+  services: Services;
+  hub: Hub;
+  ticks: Ticks;
+  newId: () => string;
+}
+
+/** Malformed frames that a connected client may send before it is taken for broken. */
+const MAX_BAD_FRAMES = 10;
+
+type Phase = 'challenged' | 'connected' | 'closed';
+
+export class Connection implements Subscriber, Caller {
+  readonly id: string;
+  readonly facts: UpgradeFacts;
+  readonly #decision: TrustDecision;
+  readonly #socket: Socket;
+  readonly #deps: ConnectionDeps;
+  readonly #nonce: string;
+  #phase: Phase = 'challenged';
+  #deadline: NodeJS.Timeout | undefined;
+  #seq = 0;
+  #badFrames = 0;
+  #watched: Set<string> | undefined;
+  principal: Principal = NOBODY;
+  scopes: readonly string[] = [];
+  wantsAgentEvents = false;
+  watchesSessions = false;
+  congested = false;
+
+  constructor(socket: Socket, decision: TrustDecision, facts: UpgradeFacts, deps: ConnectionDeps) {
+    this.#socket = socket;
+    this.#decision = decision;
+    this.#deps = deps;
+    this.facts = facts;
+    this.id = deps.newId();
+    this.#nonce = deps.newId();
+  }
+
+  /** Sends the challenge and starts the clock for the handshake. */
+  opened(): void {
+    const { services } = this.#deps;
+    const challenge = { nonce: this.#nonce, ts: services.now() };
+    this.#send(withoutSeq(eventBody('connect.challenge', challenge)));
+    const { connectTimeoutMs } = services.config().gateway.limits;
+    this.#deadline = setTimeout(() => this.close(CLOSES.handshakeTimeout), connectTimeoutMs);
+  }
+
+  /** One text frame; `bytes` is its length on the wire. Binary frames come as `undefined`. */
+  received(text: string | undefined, bytes: number): void {
+    if (this.#phase === 'closed') return;
+    if (text === undefined) return this.close(CLOSES.binaryFrame);
+    const { limits } = this.#deps.services.config().gateway;
+    const connected = this.#phase === 'connected';
+    if (bytes > (connected ? limits.maxPayloadBytes : limits.preConnectBytes)) {
+      return this.close(CLOSES.frameTooLarge);
+    }
+    const decoded = decodeFrame(text);
+    if (!decoded.ok) return this.#badFrame(decoded.problem);
+    if (!connected) return this.#handshake(decoded.frame);
+    void this.#request(decoded.frame);
+  }
+
+  drained(): void {
+    this.congested = false;
+    if (this.#phase === 'connected') this.#deps.hub.drained(this);
+  }
+
+  /** The socket is gone, whoever ended it. */
+  closed(code: number): void {
+    const wasConnected = this.#phase === 'connected';
+    this.#leave();
+    const log = this.#deps.services.log;
+    if (wasConnected || code !== 1000) {
+      log.info({ event: 'disconnected', connId: this.id, ...this.#who(), code });
+    }
+  }
+
+  close(close: Close): void {
+    if (this.#phase === 'closed') return;
+    this.#leave();
+    this.#socket.end(close.code, close.reason);
+  }
+
+  get isConnected(): boolean {
+    return this.#phase === 'connected';
+  }
+
+  sendEvent(body: string): void {
+    this.#send(withSeq(body, ++this.#seq));
+  }
+
+  watchesMessages(sessionKey: string): boolean {
+    return this.#watched?.has(sessionKey) ?? false;
+  }
+
+  watchSessions(on: boolean): void {
+    this.watchesSessions = on;
+  }
+
+  watchMessages(sessionKey: string, on: boolean): void {
+    if (on) (this.#watched ??= new Set()).add(sessionKey);
+    else this.#watched?.delete(sessionKey);
+  }
+
+  keys(): KeyScope {
+    const { services } = this.#deps;
+    const { gateway, session } = services.config();
+    const catalog = services.catalog();
+    const bound = gateway.instances?.[this.principal.instanceId];
+    const instanceAgentId = bound ?? catalog.defaultAgentId;
+    const given = this.#decision.ok ? this.#decision.sessionKey : undefined;
+    return {
+      catalog,
+      instanceAgentId,
+      bound: bound !== undefined,
+      mainKey: session.mainKey,
+      mainSessionKey: given ?? mainSessionKey(instanceAgentId, session.mainKey),
+    };
+  }
+
+  #handshake(frame: RequestFrame): void {
+    if (frame.method !== 'connect') {
+      const { reason } = CLOSES.connectFirst;
+      this.#respond(errorFrame(frame.id, protocolError('INVALID_REQUEST', reason)));
+      return this.close(CLOSES.connectFirst);
+    }
+    const read = readConnect(frame.params);
+    const refused = read.ok ? this.#refusal(read.connect) : read;
+    if (refused || !read.ok) {
+      if (!refused) return;
+      this.#respond(errorFrame(frame.id, refused.error));
+      return this.close(refused.close);
+    }
+    this.#welcome(frame.id, read.connect);
+  }
+
+  /** Why this client may not connect, in the order of the rules: trust, main session, device. */
+  #refusal(connect: ConnectParams): { error: ProtocolError; close: Close } | undefined {
+    const decision = this.#decision;
+    if (!decision.ok) {
+      const close = { code: CLOSES.refused.code, reason: closeReason(decision.closeReason) };
+      return { error: decision.error, close };
+    }
+    this.principal = decision.principal;
+    const main = resolveSessionKey(this.keys(), this.keys().mainSessionKey);
+    if (!main.ok) return refusal(main.error);
+    const { controlUi } = this.#deps.services.config().gateway;
+    const device = judgeDevice(connect, {
+      nonce: this.#nonce,
+      now: this.#deps.services.now(),
+      required: !controlUi.dangerouslyDisableDeviceAuth,
+    });
+    return device.ok ? undefined : device;
+  }
+
+  #welcome(id: string, connect: ConnectParams): void {
+    const { services, hub, ticks } = this.#deps;
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
+    this.#phase = 'connected';
+    const { identityScopes } = services.config().gateway.auth;
+    this.scopes = grantScopes(identityScopes, this.principal.userId, connect.scopes);
+    this.wantsAgentEvents = connect.caps?.includes('tool-events') ?? false;
+    hub.join(this);
+    ticks.join(this);
+    this.#respond(responseFrame(id, this.#hello()));
+    const { id: client, version } = connect.client;
+    services.log.info({
+      event: 'connected',
+      connId: this.id,
+      ...this.#who(),
+      client: client.slice(0, 64),
+      version: version.slice(0, 64),
+    });
+  }
+
+  #hello() {
+    const { services } = this.#deps;
+    const { limits } = services.config().gateway;
+    const keys = this.keys();
+    const agent = keys.catalog.agents.get(keys.instanceAgentId);
+    const maxImageBytes = agent?.mediaMaxBytes ?? 0;
+    return buildHello({
+      version: services.version,
+      connId: this.id,
+      methods: [...METHODS.keys()],
+      events: EVENTS,
+      uptimeMs: services.uptimeMs(),
+      scopes: this.scopes,
+      session: {
+        defaultAgentId: keys.instanceAgentId,
+        modelConfigured: (agent?.models.length ?? 0) > 0,
+        mainKey: keys.mainKey,
+        mainSessionKey: keys.mainSessionKey,
+      },
+      policy: {
+        maxPayload: limits.maxPayloadBytes,
+        maxBufferedBytes: limits.maxBufferedBytes,
+        tickIntervalMs: limits.tickIntervalMs,
+        attachments: { maxBytes: maxImageBytes, maxImageBytes },
+      },
+    });
+  }
+
+  async #request(frame: RequestFrame): Promise<void> {
+    const method = METHODS.get(frame.method);
+    if (!method) {
+      const message =
+        frame.method === 'connect'
+          ? 'connect is only valid as the first request'
+          : `unknown method: ${frame.method}`;
+      return this.#respond(errorFrame(frame.id, protocolError('INVALID_REQUEST', message)));
+    }
+    if (!coversScope(this.scopes, method.scope)) {
+      const fields = { missingScope: method.scope, requiredScopes: [method.scope] };
+      const error = detailedError('MISSING_SCOPE', `missing scope: ${method.scope}`, fields);
+      return this.#respond(errorFrame(frame.id, error));
+    }
+    try {
+      const answer = method.call(frame.params, this, this.#deps.services);
+      // Most answers are ready at once and leave in this very turn.
+      this.#respond(responseFrame(frame.id, answer instanceof Promise ? await answer : answer));
+    } catch (error) {
+      this.#respond(errorFrame(frame.id, this.#explain(error, frame.method)));
+    }
+  }
+
+  #explain(error: unknown, method: string): ProtocolError {
+    if (error instanceof RequestError) return error.error;
+    const { log } = this.#deps.services;
+    if (error instanceof StoreUnavailableError) {
+      log.error({ event: 'store_unavailable', connId: this.id, method, err: error });
+      const message = 'The storage does not take writes now; try again in a moment.';
+      return detailedError('STORE_UNAVAILABLE', message, {}, { retryAfterMs: 2_000 });
+    }
+    log.error({ event: 'request_failed', connId: this.id, method, err: error });
+    return detailedError('INTERNAL', 'The gateway failed to serve this request.');
+  }
+
+  #badFrame(problem: FrameProblem): void {
+    this.#respond(errorFrame(problem.id, protocolError('INVALID_REQUEST', problem.message)));
+    this.#badFrames++;
+    if (this.#phase !== 'connected' || this.#badFrames > MAX_BAD_FRAMES) {
+      this.close(CLOSES.invalidFrame);
+    }
+  }
+
+  #respond(text: string): void {
+    this.#send(text);
+  }
+
+  #send(text: string): void {
+    if (this.#phase === 'closed') return;
+    if (this.congested && this.#wouldOverflow(text)) return this.close(CLOSES.slowConsumer);
+    if (this.#socket.send(text) === 'buffered') this.congested = true;
+  }
+
+  #wouldOverflow(text: string): boolean {
+    const { maxBufferedBytes } = this.#deps.services.config().gateway.limits;
+    return this.#socket.bufferedBytes() + text.length > maxBufferedBytes;
+  }
+
+  #leave(): void {
+    clearTimeout(this.#deadline);
+    if (this.#phase === 'connected') {
+      this.#deps.hub.leave(this);
+      this.#deps.ticks.leave(this);
+    }
+    this.#phase = 'closed';
+  }
+
+  #who() {
+    const decision = this.#decision;
+    return {
+      ...(decision.ok && {
+        user: decision.principal.userId,
+        instance: decision.principal.instanceId,
+      }),
+      client_address: decision.clientAddress,
+      ...(decision.requestId !== undefined && { requestId: decision.requestId }),
+    };
+  }
+}
+
+/** Stands until the handshake; owns nothing and can ask nothing. */
+const NOBODY: Principal = { userId: '', instanceId: '' };

@@ -1,0 +1,148 @@
+/** The composition root: makes the parts, hands them to each other, starts and stops them. */
+
+import { createAdapters } from '../agents/adapters.ts';
+import { createModelCaller } from '../agents/model-call.ts';
+import { createRuns } from '../agents/runs.ts';
+import { openSessionStore } from '../agents/sessions/sqlite-store.ts';
+import { buildCatalog } from './catalog.ts';
+import type { Config } from './config/schema.ts';
+import { Connection } from './connection.ts';
+import { createGate } from './gate.ts';
+import { createHub } from './hub.ts';
+import type { Logger } from './log.ts';
+import type { Services } from './methods/method.ts';
+import { rowOf } from './methods/sessions-shared.ts';
+import { CLOSES } from './protocol/close-codes.ts';
+import { eventBody } from './protocol/frames.ts';
+import { listen, type Server } from './server.ts';
+import { messageBody, sessionChangedBody } from './session-events.ts';
+import { startTicks } from './ticks.ts';
+
+export interface GatewayOptions {
+  /** The configuration in force; read anew at each use. */
+  config: () => Config;
+  host: string;
+  port: number;
+  databasePath: string;
+  version: string;
+  log: Logger;
+}
+
+export interface Gateway {
+  readonly host: string;
+  readonly port: number;
+  /** The configuration changed: agents, models and trust are built anew, live sockets judged again. */
+  reconfigured(): void;
+  /** Drains and stops; resolves when the process may end. */
+  stop(reason: string): Promise<void>;
+}
+
+/** A page returns at once after a restart; OpenClaw's own clients wait as long as this says. */
+const RESTART_EXPECTED_MS = 1_000;
+
+/** Opens the store, takes up what a restart left, and listens. Rejects if either cannot be done. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, log } = options;
+  const now = Date.now;
+  const startedAt = now();
+  let catalog = buildCatalog(config());
+  const store = openSessionStore({ path: options.databasePath });
+  const recovery = await store.recover(now());
+
+  const hub = createHub({
+    now,
+    messageBody: (run, end) => end.message && messageBody(run.record, end.message),
+    sessionChangedBody(principal, sessionKey, reason, given) {
+      const session = given ?? store.describe(principal, sessionKey);
+      const row = session ? rowOf(services, principal, session) : null;
+      return sessionChangedBody(sessionKey, reason, session, row, now());
+    },
+  });
+  const runs = createRuns({
+    store,
+    catalog: () => catalog,
+    callModel: createModelCaller({ adapter: createAdapters(), log: (fields) => log.warn(fields) }),
+    listener: hub.listener,
+    now,
+    checkpointMs: () => config().gateway.streaming.checkpointMs,
+    maxQueuedPerSession: () => config().gateway.limits.maxQueuedRunsPerSession,
+    maxConcurrent: () => config().gateway.limits.maxConcurrentRuns,
+    onCheckpoint: (run, chars) =>
+      log.debug({ event: 'checkpoint', runId: run.record.runId, chars }),
+    onBug: (err, { run, during }) =>
+      log.error({ event: 'run_trouble', during, runId: run?.record.runId, err }),
+  });
+  const services: Services = {
+    store,
+    runs,
+    hub,
+    log,
+    now,
+    version: options.version,
+    uptimeMs: () => now() - startedAt,
+    config,
+    catalog: () => catalog,
+  };
+
+  const gate = createGate(config, log);
+  const { limits } = config().gateway;
+  const ticks = startTicks(limits.tickIntervalMs, now);
+  const newId = () => crypto.randomUUID();
+  const deps = { services, hub, ticks, newId };
+  let ready = false;
+
+  const server: Server = await listen({
+    host: options.host,
+    port: options.port,
+    maxPayloadBytes: limits.maxPayloadBytes,
+    idleSeconds: idleSeconds(limits.tickIntervalMs),
+    health: () => ({ status: 200, body: { ok: true } }),
+    ready: () => ({ status: ready ? 200 : 503, body: { ready } }),
+    upgrade(facts) {
+      if (!ready) return { status: 503, body: { error: 'not ready' } };
+      return gate.admit(facts, (socket, decision, kept) => {
+        return new Connection(socket, decision, kept, deps);
+      });
+    },
+  }).catch(async (error: unknown) => {
+    ticks.stop();
+    await store.close();
+    throw error;
+  });
+
+  runs.resume(recovery.queued);
+  ready = true;
+  log.info({
+    event: 'recovered',
+    interrupted: recovery.interrupted,
+    queued: recovery.queued.length,
+  });
+
+  return {
+    host: server.host,
+    port: server.port,
+    reconfigured() {
+      catalog = buildCatalog(config());
+      gate.rejudge();
+    },
+    async stop(reason) {
+      ready = false;
+      for (const subscriber of hub.subscribers) {
+        subscriber.sendEvent(
+          eventBody('shutdown', { reason, restartExpectedMs: RESTART_EXPECTED_MS }),
+        );
+      }
+      await runs.drain(config().gateway.shutdown.graceSeconds * 1000);
+      server.stopListening();
+      gate.closeAll(CLOSES.restart);
+      ticks.stop();
+      await store.close();
+      server.close();
+    },
+  };
+}
+
+/** A peer that is silent for two ticks is gone. uWebSockets.js takes 8 to 960 seconds. */
+function idleSeconds(tickIntervalMs: number): number {
+  return Math.min(960, Math.max(8, Math.ceil((2 * tickIntervalMs) / 1000)));
+}

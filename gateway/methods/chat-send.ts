@@ -1,0 +1,215 @@
+/** `chat.send`, `chat.abort`, `chat.inject`: what changes a conversation. */
+
+import { noModelMessage, type SendResult } from '../../agents/runs.ts';
+import type { RunRecord } from '../../agents/sessions/store.ts';
+import { ATTACHMENTS, decodeAttachments, type WireAttachment } from '../attachments.ts';
+import { protocolError } from '../protocol/errors.ts';
+import { messageBody } from '../session-events.ts';
+import { unknownAgent } from '../session-keys.ts';
+import { type Caller, method, RequestError, refuse, type Services } from './method.ts';
+import { keyOf, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
+
+/** The bound is the published schema's for run ids (`ChatHistoryParams.inputRunIds`). */
+const RUN_ID = { type: 'string', minLength: 1, maxLength: 256 } as const;
+
+const SEND = {
+  type: 'object',
+  properties: {
+    sessionKey: SESSION_KEY,
+    sessionId: { type: 'string', minLength: 1 },
+    message: { type: 'string' },
+    idempotencyKey: RUN_ID,
+    attachments: ATTACHMENTS,
+    queueMode: { enum: ['steer', 'followup', 'collect', 'interrupt'] },
+    timeoutMs: { type: 'integer', minimum: 0 },
+    thinking: { type: 'string' },
+    expectedLeafEntryId: { type: ['string', 'null'], minLength: 1 },
+  },
+  required: ['sessionKey', 'message', 'idempotencyKey'],
+} as const;
+
+export const chatSend = method(
+  'chat.send',
+  'operator.write',
+  SEND,
+  async (params, caller, services) => {
+    const { key, agentId } = keyOf(caller, params.sessionKey);
+    return startTurn(services, caller, {
+      key,
+      agentId,
+      runId: params.idempotencyKey.toWellFormed(),
+      message: params.message,
+      attachments: params.attachments,
+      interrupt: params.queueMode === 'interrupt',
+      timeoutMs: params.timeoutMs,
+      thinking: params.thinking,
+      expectedLeafId: params.expectedLeafEntryId ?? undefined,
+      expectedSessionId: params.sessionId,
+    });
+  },
+);
+
+export interface TurnRequest {
+  key: string;
+  agentId: string;
+  runId: string;
+  message: string;
+  attachments?: readonly WireAttachment[] | undefined;
+  interrupt?: boolean;
+  timeoutMs?: number | undefined;
+  thinking?: string | undefined;
+  expectedLeafId?: string | undefined;
+  expectedSessionId?: string | undefined;
+}
+
+/** Makes a turn durable and queues its run; the answer is the acknowledgement that clients know. */
+export async function startTurn(services: Services, caller: Caller, turn: TurnRequest) {
+  const { principal } = caller;
+  const { store, runs } = services;
+  const agent = services.catalog().agents.get(turn.agentId);
+  if (!agent) throw new RequestError(unknownAgent(turn.agentId));
+  if (agent.models.length === 0 && !store.describe(principal, turn.key)?.model) {
+    const configKey = 'agents.defaults.model';
+    return refuse('MODEL_NOT_CONFIGURED', noModelMessage(agent.id), { configKey });
+  }
+  const attachments = decodeAttachments(turn.attachments ?? [], agent.mediaMaxBytes);
+  const text = turn.message.toWellFormed();
+  if (text.trim() === '' && attachments.length === 0) {
+    const problem = 'invalid chat.send params: a message or an attachment is required';
+    throw new RequestError(protocolError('INVALID_REQUEST', problem));
+  }
+  if (turn.interrupt && !store.run(principal, turn.key, turn.runId)) {
+    await runs.abort(principal, turn.key);
+  }
+  const sent = await runs.send(principal, turn.key, {
+    runId: turn.runId,
+    agentId: turn.agentId,
+    text,
+    attachments,
+    options: {
+      ...(turn.timeoutMs ? { timeoutMs: turn.timeoutMs } : {}),
+      ...(turn.thinking !== undefined && { thinking: turn.thinking }),
+    },
+    timestamp: services.now(),
+    ...(turn.expectedLeafId !== undefined && { expectedLeafId: turn.expectedLeafId }),
+    ...(turn.expectedSessionId !== undefined && { expectedSessionId: turn.expectedSessionId }),
+  });
+  return acknowledge(services, caller, turn.key, sent);
+}
+
+function acknowledge(services: Services, caller: Caller, key: string, sent: SendResult) {
+  const { hub, store } = services;
+  const { principal } = caller;
+  switch (sent.outcome) {
+    case 'accepted': {
+      hub.messageAdded(principal, key, () => {
+        const id = `${sent.run.sessionId.slice(0, 8)}-${sent.run.messageSeq}`;
+        return messageBody(sent.run, store.message(principal, key, id));
+      });
+      hub.sessionChanged(principal, key, sent.created ? 'create' : 'message', sent.session);
+      return { runId: sent.run.runId, status: 'started', messageSeq: sent.run.messageSeq };
+    }
+    case 'duplicate':
+      return duplicateAck(sent.run);
+    case 'refused':
+      return refuseSend(key, sent.reason);
+  }
+}
+
+/** The same run id again: its state, never a second run. */
+function duplicateAck(run: RunRecord) {
+  const { runId, messageSeq } = run;
+  switch (run.state) {
+    case 'queued':
+    case 'running':
+      return { runId, status: 'in_flight', messageSeq };
+    case 'final':
+      return { runId, status: 'ok', messageSeq };
+    case 'aborted':
+    case 'interrupted':
+    case 'error': {
+      const summary = run.errorMessage ?? `The run ended as ${run.state}.`;
+      return { runId, status: 'error', messageSeq, summary };
+    }
+  }
+}
+
+function refuseSend(
+  key: string,
+  reason: Extract<SendResult, { outcome: 'refused' }>['reason'],
+): never {
+  switch (reason) {
+    case 'queue_full': {
+      const message = 'Too many messages wait in this session; let some be answered first.';
+      return refuse('QUEUE_FULL', message, {}, { retryAfterMs: 2_000 });
+    }
+    case 'draining': {
+      const message = 'The gateway is shutting down; connect again in a moment.';
+      return refuse(
+        'GATEWAY_DRAINING',
+        message,
+        { reason: 'gateway-restarting' },
+        { retryAfterMs: 1_000 },
+      );
+    }
+    case 'stale_leaf':
+      return refuse(
+        'STALE_LEAF',
+        'The conversation has moved on; load its history and send again.',
+      );
+    case 'stale_session':
+      return refuse(
+        'STALE_SESSION',
+        'The session was reset meanwhile; load its history and send again.',
+      );
+    case 'not_found':
+    case 'exists':
+      return sessionNotFound(key);
+  }
+}
+
+const ABORT = {
+  type: 'object',
+  properties: { sessionKey: SESSION_KEY, runId: RUN_ID },
+  required: ['sessionKey'],
+} as const;
+
+export const chatAbort = method(
+  'chat.abort',
+  'operator.write',
+  ABORT,
+  async (params, caller, services) => {
+    const { key } = keyOf(caller, params.sessionKey);
+    const runIds = await services.runs.abort(caller.principal, key, params.runId);
+    return { ok: true, aborted: runIds.length > 0, runIds };
+  },
+);
+
+const INJECT = {
+  type: 'object',
+  properties: {
+    sessionKey: SESSION_KEY,
+    message: { type: 'string', minLength: 1 },
+    label: { type: 'string', maxLength: 100 },
+  },
+  required: ['sessionKey', 'message'],
+} as const;
+
+export const chatInject = method(
+  'chat.inject',
+  'operator.admin',
+  INJECT,
+  async (params, caller, services) => {
+    const { key } = keyOf(caller, params.sessionKey);
+    const { hub, store } = services;
+    const message = await store.inject(caller.principal, key, {
+      text: params.message.toWellFormed(),
+      timestamp: services.now(),
+      ...(params.label !== undefined && { label: params.label.toWellFormed() }),
+    });
+    if (!message) return sessionNotFound(key);
+    hub.messageAdded(caller.principal, key, () => messageBody({ sessionKey: key }, message));
+    hub.sessionChanged(caller.principal, key, 'message');
+    return { ok: true, messageId: message.id };
+  },
+);

@@ -1,0 +1,34 @@
+/** What the chat and session methods have in common: keys, rows, and the answer "not found". */
+
+import type { Principal } from '../../agents/principal.ts';
+import type { SessionRecord } from '../../agents/sessions/store.ts';
+import { sessionRow } from '../rows.ts';
+import { resolveSessionKey } from '../session-keys.ts';
+import { type Caller, RequestError, refuse, type Services } from './method.ts';
+
+/** Parameter schema of a session key. The bound is the published schema's. */
+export const SESSION_KEY = { type: 'string', minLength: 1, maxLength: 512 } as const;
+
+/** The session that a key names for this caller, and the agent that answers there. */
+export function keyOf(caller: Caller, given: string): { key: string; agentId: string } {
+  const resolved = resolveSessionKey(caller.keys(), given.toWellFormed());
+  if (!resolved.ok) throw new RequestError(resolved.error);
+  return resolved;
+}
+
+/** The same words for a session that is missing and for one that is somebody else's. */
+export function sessionNotFound(key: string): never {
+  return refuse('SESSION_NOT_FOUND', `Session "${key.slice(0, 200)}" was not found.`);
+}
+
+/** The wire row of a session, with what this process knows of its runs. */
+export function rowOf(services: Services, principal: Principal, session: SessionRecord): object {
+  const catalog = services.catalog();
+  const agent = catalog.agents.get(session.agentId);
+  const model = catalog.models.get(session.model ?? '') ?? agent?.models[0];
+  return sessionRow(session, {
+    model: model?.ref,
+    contextTokens: agent?.contextTokens ?? model?.info.contextWindow,
+    activeRunIds: services.runs.of(principal, session.key).map((run) => run.record.runId),
+  });
+}

@@ -1,0 +1,234 @@
+/** `sessions.create`, `.patch`, `.reset`, `.delete`, `.abort`: a caller's own sessions. */
+
+import type { SessionPatch, SessionRecord } from '../../agents/sessions/store.ts';
+import { ATTACHMENTS } from '../attachments.ts';
+import { splitModelRef } from '../config/settings.ts';
+import { startTurn } from './chat-send.ts';
+import { type Caller, method, RequestError, refuse, type Services } from './method.ts';
+import { keyOf, rowOf, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
+
+const LABEL = { type: 'string', minLength: 1, maxLength: 512 } as const;
+const MODEL = { type: 'string', minLength: 1, maxLength: 256 } as const;
+
+const CREATE = {
+  type: 'object',
+  properties: {
+    key: SESSION_KEY,
+    agentId: { type: 'string', minLength: 1 },
+    label: LABEL,
+    displayName: { type: 'string', minLength: 1, maxLength: 500 },
+    model: MODEL,
+    message: { type: 'string' },
+    task: { type: 'string' },
+    attachments: ATTACHMENTS,
+    idempotencyKey: { type: 'string', minLength: 1, maxLength: 256 },
+  },
+} as const;
+
+export const sessionsCreate = method(
+  'sessions.create',
+  'operator.write',
+  CREATE,
+  async (params, caller, services) => {
+    const { principal } = caller;
+    const named = params.key ?? newKey(caller, params.agentId, params.idempotencyKey);
+    const { key, agentId } = keyOf(caller, named);
+    const label = (params.label ?? params.displayName)?.toWellFormed();
+    const model = params.model === undefined ? undefined : knownModel(services, params.model);
+    const made = await services.store.create(principal, {
+      key,
+      agentId,
+      timestamp: services.now(),
+      ...(label !== undefined && { label }),
+      ...(model !== undefined && { model }),
+    });
+    if (made.outcome === 'refused') {
+      return refuse('SESSION_EXISTS', `Session "${key}" belongs to another agent.`);
+    }
+    if (made.outcome === 'created')
+      services.hub.sessionChanged(principal, key, 'create', made.session);
+    const message = params.message ?? params.task ?? '';
+    const started =
+      message.trim() === '' && !params.attachments?.length
+        ? undefined
+        : await firstTurn(services, caller, {
+            key,
+            agentId,
+            runId: params.idempotencyKey ?? crypto.randomUUID(),
+            message,
+            attachments: params.attachments,
+          });
+    const session = services.store.describe(principal, key) ?? made.session;
+    return {
+      ok: true,
+      key,
+      sessionId: session.sessionId,
+      entry: rowOf(services, principal, session),
+      ...started,
+    };
+  },
+);
+
+/** The session stands even if its first message is refused; the reply says why. */
+async function firstTurn(
+  services: Services,
+  caller: Caller,
+  turn: Parameters<typeof startTurn>[2],
+) {
+  try {
+    const { runId, status, messageSeq } = await startTurn(services, caller, turn);
+    return { runStarted: true, runId, status, messageSeq };
+  } catch (error) {
+    if (error instanceof RequestError) return { runStarted: false, runError: error.error };
+    throw error;
+  }
+}
+
+/** Repeating a create with the same idempotency key meets the same session. */
+function newKey(
+  caller: Caller,
+  agentId: string | undefined,
+  idempotencyKey: string | undefined,
+): string {
+  const id = idempotencyKey ?? crypto.randomUUID();
+  return `agent:${agentId ?? caller.keys().instanceAgentId}:dashboard:${id}`;
+}
+
+function knownModel(services: Services, given: string): string {
+  const { models } = services.catalog();
+  if (models.has(given)) return given;
+  // Pickers that list models by id alone send it alone.
+  const byId = [...models.values()].filter((model) => model.info.id === given);
+  const [only] = byId;
+  if (byId.length === 1 && only) return only.ref;
+  return refuse(
+    'UNKNOWN_MODEL',
+    `unknown model: "${given}"; models.list has those that are configured`,
+  );
+}
+
+const nullable = <const T extends object>(schema: T) =>
+  ({ anyOf: [schema, { type: 'null' }] }) as const;
+
+const PATCH = {
+  type: 'object',
+  properties: {
+    key: SESSION_KEY,
+    expectedSessionId: { type: 'string', minLength: 1 },
+    label: nullable(LABEL),
+    model: nullable(MODEL),
+    archived: { type: 'boolean' },
+    pinned: { type: 'boolean' },
+    unread: { type: 'boolean' },
+  },
+  required: ['key'],
+} as const;
+
+export const sessionsPatch = method(
+  'sessions.patch',
+  'operator.write',
+  PATCH,
+  async (params, caller, services) => {
+    const { key } = keyOf(caller, params.key);
+    const { principal } = caller;
+    const current = services.store.describe(principal, key);
+    if (!current) return sessionNotFound(key);
+    expectSession(current, params.expectedSessionId);
+    const patch: SessionPatch = {
+      ...(params.label !== undefined && { label: params.label?.toWellFormed() ?? null }),
+      ...(params.model !== undefined && {
+        model: params.model === null ? null : knownModel(services, params.model),
+      }),
+      ...(params.archived !== undefined && { archived: params.archived }),
+      ...(params.pinned !== undefined && { pinned: params.pinned }),
+      ...(params.unread !== undefined && { unread: params.unread }),
+    };
+    const session = await services.store.patch(principal, key, patch, services.now());
+    if (!session) return sessionNotFound(key);
+    services.hub.sessionChanged(principal, key, 'patch', session);
+    return {
+      ok: true,
+      key,
+      entry: rowOf(services, principal, session),
+      resolved: resolved(services, session),
+    };
+  },
+);
+
+function resolved(services: Services, session: SessionRecord) {
+  const agent = services.catalog().agents.get(session.agentId);
+  const chosen = session.model ?? agent?.models[0]?.ref;
+  const ref = chosen === undefined ? undefined : splitModelRef(chosen);
+  return { modelProvider: ref?.provider ?? null, model: ref?.model ?? null };
+}
+
+function expectSession(session: SessionRecord, expected: string | undefined): void {
+  if (expected === undefined || expected === session.sessionId) return;
+  refuse('STALE_SESSION', 'The session was reset meanwhile; load it and try again.');
+}
+
+const KEY = { type: 'object', properties: { key: SESSION_KEY }, required: ['key'] } as const;
+
+export const sessionsReset = method(
+  'sessions.reset',
+  'operator.write',
+  KEY,
+  async (params, caller, services) => {
+    const { key } = keyOf(caller, params.key);
+    const { principal } = caller;
+    if (!services.store.describe(principal, key)) return sessionNotFound(key);
+    await services.runs.abort(principal, key);
+    const session = await services.store.reset(principal, key, services.now());
+    if (!session) return sessionNotFound(key);
+    services.hub.sessionChanged(principal, key, 'reset', session);
+    return {
+      ok: true,
+      key,
+      sessionId: session.sessionId,
+      entry: rowOf(services, principal, session),
+    };
+  },
+);
+
+const DELETE = {
+  type: 'object',
+  properties: { key: SESSION_KEY, expectedSessionId: { type: 'string', minLength: 1 } },
+  required: ['key'],
+} as const;
+
+export const sessionsDelete = method(
+  'sessions.delete',
+  'operator.write',
+  DELETE,
+  async (params, caller, services) => {
+    const { key } = keyOf(caller, params.key);
+    const { principal } = caller;
+    const session = services.store.describe(principal, key);
+    if (!session) return sessionNotFound(key);
+    expectSession(session, params.expectedSessionId);
+    await services.runs.abort(principal, key);
+    if (!(await services.store.delete(principal, key))) return sessionNotFound(key);
+    services.hub.sessionChanged(principal, key, 'delete');
+    return { ok: true, key, deleted: true, archived: [] };
+  },
+);
+
+const ABORT = {
+  type: 'object',
+  properties: { key: SESSION_KEY, runId: { type: 'string', minLength: 1 } },
+} as const;
+
+export const sessionsAbort = method(
+  'sessions.abort',
+  'operator.write',
+  ABORT,
+  async (params, caller, services) => {
+    const { principal } = caller;
+    const found =
+      params.runId === undefined ? undefined : services.runs.find(principal, params.runId);
+    const key = params.key === undefined ? found?.record.sessionKey : keyOf(caller, params.key).key;
+    const runIds = key === undefined ? [] : await services.runs.abort(principal, key, params.runId);
+    const status = runIds.length > 0 ? 'aborted' : 'no-active-run';
+    return { ok: true, abortedRunId: runIds[0] ?? null, runIds, status };
+  },
+);

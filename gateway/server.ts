@@ -1,0 +1,192 @@
+/**
+ * The network: the only file that knows uWebSockets.js. It turns upgrades into facts, sockets into
+ * `Socket`s, and answers the two health paths; what any of it means is decided elsewhere.
+ */
+
+import {
+  App,
+  type HttpRequest,
+  type HttpResponse,
+  type us_listen_socket,
+  us_listen_socket_close,
+  type us_socket_context_t,
+  us_socket_local_port,
+  type WebSocket,
+} from 'uWebSockets.js';
+import type { Socket } from './connection.ts';
+import type { Header } from './trust/headers.ts';
+import type { UpgradeFacts } from './trust/judge.ts';
+
+declare module 'uWebSockets.js' {
+  interface TemplatedApp {
+    /** The library takes options behind host and port; its types leave this form out. */
+    listen(
+      host: string,
+      port: number,
+      options: number,
+      callback: (token: us_listen_socket | false) => void,
+    ): TemplatedApp;
+  }
+}
+
+/** What the server calls as a socket lives. */
+export interface SocketHandler {
+  opened(): void;
+  received(text: string | undefined, bytes: number): void;
+  drained(): void;
+  closed(code: number): void;
+}
+
+export interface HttpAnswer {
+  status: number;
+  body: object;
+}
+
+export interface ServerOptions {
+  /** Address to bind; `0.0.0.0` or `::` for all interfaces. */
+  host: string;
+  /** 0 picks a free one. */
+  port: number;
+  /** Bytes of the largest frame that our own limit, not the library's, refuses. */
+  maxPayloadBytes: number;
+  /** A peer that neither sends nor answers pings for this long is gone (seconds, 8–960). */
+  idleSeconds: number;
+  /** Either an HTTP refusal, or what makes the socket's handler once the socket is there. */
+  upgrade(facts: UpgradeFacts): HttpAnswer | ((socket: Socket) => SocketHandler);
+  health(): HttpAnswer;
+  ready(): HttpAnswer;
+}
+
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  /** Takes no new connections; live ones stay. */
+  stopListening(): void;
+  /** Cuts what is left. */
+  close(): void;
+}
+
+interface SocketData {
+  attach: (socket: Socket) => SocketHandler;
+  handler?: SocketHandler;
+}
+
+/** Above our own limit, so that a frame that is too large gets a close code instead of a cut. */
+const PAYLOAD_HEADROOM_BYTES = 64 * 1024;
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  200: '200 OK',
+  403: '403 Forbidden',
+  404: '404 Not Found',
+  503: '503 Service Unavailable',
+};
+
+/**
+ * `LIBUS_LISTEN_EXCLUSIVE_PORT`, which the types leave out as a value. Without it two processes would
+ * share one port without a word, and users would meet either.
+ */
+const EXCLUSIVE_PORT = 1;
+
+/** Rejects if the address cannot be bound. */
+export function listen(options: ServerOptions): Promise<Server> {
+  const app = App();
+  app.ws<SocketData>('/*', {
+    maxPayloadLength: options.maxPayloadBytes + PAYLOAD_HEADROOM_BYTES,
+    // No limit of the library's: beyond it, messages would be dropped without a word.
+    maxBackpressure: 0,
+    idleTimeout: options.idleSeconds,
+    sendPingsAutomatically: true,
+    upgrade: (res, req, context) => upgrade(options, res, req, context),
+    open(ws) {
+      const data = ws.getUserData();
+      data.handler = data.attach(wrap(ws));
+      data.handler.opened();
+    },
+    message(ws, message, isBinary) {
+      // The buffer is gone after this call: it is copied into a string here.
+      const text = isBinary ? undefined : Buffer.from(message).toString('utf8');
+      ws.getUserData().handler?.received(text, message.byteLength);
+    },
+    drain: (ws) => ws.getUserData().handler?.drained(),
+    close(ws, code) {
+      const { handler } = ws.getUserData();
+      liveness.delete(ws);
+      handler?.closed(code);
+    },
+  });
+  app.get('/healthz', (res) => answer(res, options.health()));
+  app.get('/readyz', (res) => answer(res, options.ready()));
+  app.any('/*', (res) => answer(res, { status: 404, body: { error: 'not found' } }));
+
+  return new Promise((resolve, reject) => {
+    app.listen(options.host, options.port, EXCLUSIVE_PORT, (token) => {
+      if (!token) return reject(new Error(`cannot listen on ${options.host}:${options.port}`));
+      resolve(server(options.host, token, () => app.close()));
+    });
+  });
+}
+
+function server(host: string, token: us_listen_socket, close: () => void): Server {
+  let listening = true;
+  return {
+    host,
+    port: us_socket_local_port(token),
+    stopListening() {
+      if (listening) us_listen_socket_close(token);
+      listening = false;
+    },
+    close,
+  };
+}
+
+/** Sockets that are open: a call on any other would throw. */
+const liveness = new WeakSet<WebSocket<SocketData>>();
+
+function wrap(ws: WebSocket<SocketData>): Socket {
+  liveness.add(ws);
+  return {
+    send(text) {
+      if (!liveness.has(ws)) return 'gone';
+      // 0: part of it waits in the library's buffer; 2 (dropped) cannot be without a limit.
+      return ws.send(text, false) === 0 ? 'buffered' : 'sent';
+    },
+    end(code, reason) {
+      if (liveness.has(ws)) ws.end(code, reason);
+    },
+    bufferedBytes: () => (liveness.has(ws) ? ws.getBufferedAmount() : 0),
+  };
+}
+
+/**
+ * Everything is read here, synchronously: the request is gone when this returns. A throw would end
+ * the process, so nothing here may: deciding is pure, and refusing is an answer.
+ */
+function upgrade(
+  options: ServerOptions,
+  res: HttpResponse,
+  req: HttpRequest,
+  context: us_socket_context_t,
+): void {
+  const headers: Header[] = [];
+  req.forEach((name, value) => headers.push([name, value]));
+  // The peer of the TCP connection; a PROXY protocol header could be forged by anyone.
+  const peer = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+  const verdict = options.upgrade({ peer, headers });
+  if (typeof verdict !== 'function') return answer(res, verdict);
+  res.upgrade<SocketData>(
+    { attach: verdict },
+    req.getHeader('sec-websocket-key'),
+    req.getHeader('sec-websocket-protocol'),
+    req.getHeader('sec-websocket-extensions'),
+    context,
+  );
+}
+
+function answer(res: HttpResponse, { status, body }: HttpAnswer): void {
+  res.cork(() => {
+    res.writeStatus(STATUS_TEXT[status] ?? String(status));
+    res.writeHeader('content-type', 'application/json');
+    res.writeHeader('cache-control', 'no-store');
+    res.end(JSON.stringify(body));
+  });
+}

@@ -1,0 +1,66 @@
+/** The only file that imports the openai SDK: a client per endpoint, and what its errors mean. */
+
+import OpenAI, { APIError } from 'openai';
+import { withVersion } from './base-url.ts';
+import type { ProviderEndpoint } from './contract.ts';
+import { networkCode, type UpstreamError } from './failures.ts';
+import { UNREADABLE } from './response.ts';
+import { createFetch } from './transport.ts';
+
+export type {
+  ChatCompletionChunk,
+  ChatCompletionContentPart,
+  ChatCompletionCreateParamsStreaming,
+  ChatCompletionMessageParam,
+} from 'openai/resources/chat/completions';
+export type {
+  ResponseCreateParamsStreaming,
+  ResponseInputItem,
+  ResponseStreamEvent,
+} from 'openai/resources/responses/responses';
+
+/** The SDK's own limit stands a little behind ours, which also covers the body. */
+const BEHIND_OURS_MS = 1_000;
+
+/**
+ * Everything that the SDK would otherwise take from the environment is set here: two endpoints in
+ * one process must not share an organisation or a log level by accident.
+ */
+export function openAiClient(endpoint: ProviderEndpoint): OpenAI {
+  // Local servers need no key, but the SDK insists on one; then no header is sent.
+  const keyless = endpoint.apiKey === '';
+  return new OpenAI({
+    baseURL: withVersion(endpoint.baseUrl, 'v1'),
+    apiKey: keyless ? 'none' : endpoint.apiKey,
+    adminAPIKey: null,
+    organization: null,
+    project: null,
+    webhookSecret: null,
+    maxRetries: 0,
+    timeout: endpoint.silenceMs + BEHIND_OURS_MS,
+    fetch: createFetch(),
+    logLevel: 'off',
+    defaultHeaders: { ...(keyless && { Authorization: null }), ...endpoint.headers },
+  });
+}
+
+export function describeOpenAiError(error: unknown): UpstreamError {
+  if (error instanceof SyntaxError) return { known: UNREADABLE };
+  if (!(error instanceof APIError)) return network(error);
+  const { status, headers } = error;
+  // Connection errors are APIErrors without a body; what broke is in their cause.
+  if (status === undefined && error.error === undefined) return network(error);
+  return {
+    // The SDK types these as possibly absent, and our types tell absent from undefined.
+    ...(status !== undefined && { status }),
+    ...(headers !== undefined && { headers }),
+    codes: [error.code, error.type].filter((code) => typeof code === 'string'),
+    text: error.message,
+  };
+}
+
+function network(error: unknown): UpstreamError {
+  const code = networkCode(error);
+  if (code !== undefined) return { network: code };
+  return error instanceof APIError || error instanceof TypeError ? { network: 'UNKNOWN' } : {};
+}

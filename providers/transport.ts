@@ -1,0 +1,132 @@
+/**
+ * `fetch` over node:http, for SDKs that accept one. Against the built-in `fetch` it costs about a
+ * third less CPU per chunk, has no five-minute limits of its own, never follows a redirect (which
+ * would carry the API key elsewhere), and keeps its connection when a reader stops at an end
+ * marker a moment before the response ends, as the openai SDK does with every answer.
+ */
+
+import * as http from 'node:http';
+import * as https from 'node:https';
+
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+/** Idle connections are closed after this. Many servers and balancers close theirs after 60 s. */
+const IDLE_MS = 30_000;
+
+/** How long, and how far, the rest of an answer is read so that its connection can be kept. */
+const DRAIN_MS = 1_000;
+const DRAIN_BYTES = 64 * 1024;
+
+/** Bytes that may wait for a reader before the socket is paused. */
+const READ_AHEAD_BYTES = 64 * 1024;
+
+/** A pool of its own for each endpoint. Connections are not limited: a stream holds one to its end. */
+export function createFetch(): Fetch {
+  const options = { keepAlive: true, timeout: IDLE_MS };
+  const plain = { request: http.request, agent: new http.Agent(options) };
+  const secure = { request: https.request, agent: new https.Agent(options) };
+  return (input, init = {}) =>
+    new Promise((resolve, reject) => {
+      const url = new URL(input instanceof Request ? input.url : input);
+      const { request, agent } = url.protocol === 'https:' ? secure : plain;
+      const send = () => {
+        const outgoing = request(url, {
+          agent,
+          method: init.method ?? 'GET',
+          headers: Object.fromEntries(new Headers(init.headers)),
+        });
+        exchange(outgoing, init, resolve, (error) => {
+          // The server closed an idle connection just as we took it: it never saw this request.
+          if (outgoing.reusedSocket && isReset(error) && !init.signal?.aborted) send();
+          else reject(error);
+        });
+      };
+      send();
+    });
+}
+
+function isReset(error: Error): boolean {
+  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+}
+
+function exchange(
+  outgoing: http.ClientRequest,
+  init: RequestInit,
+  resolve: (response: Response) => void,
+  reject: (error: Error) => void,
+): void {
+  const signal = init.signal ?? undefined;
+  const abort = () => outgoing.destroy(new DOMException('The request was aborted', 'AbortError'));
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  outgoing.on('close', () => signal?.removeEventListener('abort', abort));
+  outgoing.on('error', reject);
+  outgoing.on('response', (message) => {
+    try {
+      resolve(toResponse(message));
+    } catch (error) {
+      message.destroy();
+      reject(error instanceof Error ? error : new Error('unreadable response'));
+    }
+  });
+  // Our SDKs send JSON text; anything else would need more than `end`.
+  outgoing.end(typeof init.body === 'string' ? init.body : undefined);
+}
+
+function toResponse(message: http.IncomingMessage): Response {
+  const headers = new Headers();
+  const { rawHeaders, statusCode = 0, statusMessage = '' } = message;
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    headers.append(rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '');
+  }
+  const bodyless = statusCode === 204 || statusCode === 205 || statusCode === 304;
+  if (bodyless) message.resume();
+  return new Response(bodyless ? null : toStream(message), {
+    status: statusCode,
+    statusText: statusMessage,
+    headers,
+  });
+}
+
+function toStream(message: http.IncomingMessage): ReadableStream<Uint8Array> {
+  let cancelled = false;
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        message.on('data', (chunk: Uint8Array) => {
+          if (cancelled) return;
+          controller.enqueue(chunk);
+          if ((controller.desiredSize ?? 0) <= 0) message.pause();
+        });
+        message.on('end', () => {
+          if (!cancelled) controller.close();
+        });
+        message.on('error', (error) => {
+          if (!cancelled) controller.error(error);
+        });
+      },
+      pull() {
+        message.resume();
+      },
+      cancel() {
+        cancelled = true;
+        drain(message);
+      },
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: READ_AHEAD_BYTES }),
+  );
+}
+
+/** Reads on to an end that is near, so that the connection can serve the next request. */
+function drain(message: http.IncomingMessage): void {
+  if (message.readableEnded || message.destroyed) return;
+  let left = DRAIN_BYTES;
+  const giveUp = () => void message.destroy();
+  const timer = setTimeout(giveUp, DRAIN_MS).unref();
+  message.on('data', (chunk: Uint8Array) => {
+    left -= chunk.byteLength;
+    if (left < 0) giveUp();
+  });
+  message.once('close', () => clearTimeout(timer));
+  message.resume();
+}

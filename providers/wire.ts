@@ -1,0 +1,52 @@
+/**
+ * Reading what upstream sent without trusting its shape. The SDKs' types say what an API documents;
+ * relays and compatible servers leave fields out, send null or another type.
+ */
+
+export type WireObject = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is WireObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+/** The field's text, or nothing. */
+export function textAt(object: unknown, field: string): string | undefined {
+  if (!isObject(object)) return undefined;
+  const value = object[field];
+  return isText(value) ? value : undefined;
+}
+
+/** The field's object, or an empty one. */
+export function objectAt(object: unknown, field: string): WireObject {
+  if (!isObject(object)) return {};
+  const value = object[field];
+  return isObject(value) ? value : {};
+}
+
+/** The field's objects; what else stands in the list is left out. */
+export function objectsAt(object: unknown, field: string): readonly WireObject[] {
+  if (!isObject(object)) return [];
+  const value = object[field];
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+/** A count of tokens: never negative, 0 if absent. */
+export function countAt(object: unknown, field: string): number {
+  if (!isObject(object)) return 0;
+  const value = object[field];
+  return typeof value === 'number' && value > 0 ? value : 0;
+}
+
+/** A tool call's arguments as an object: APIs that want one refuse anything else. */
+export function parseArguments(json: string): WireObject {
+  try {
+    const value: unknown = JSON.parse(json);
+    return isObject(value) ? value : {};
+  } catch {
+    return {};
+  }
+}

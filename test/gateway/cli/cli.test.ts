@@ -1,0 +1,198 @@
+/** The command line as people and scripts use it. */
+
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { runCommand } from '../../support/cli.ts';
+import { testConfig } from '../../support/config.ts';
+import { startGateway, temporaryFolder } from '../../support/gateway.ts';
+import { answer, startOpenAiUpstream } from '../../support/upstream/openai.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+
+describe('oc-gateway', () => {
+  test('--version prints the version and nothing else', async () => {
+    expect(await runCommand(['--version'])).toEqual({
+      code: 0,
+      stdout: `${version}\n`,
+      stderr: '',
+    });
+  });
+
+  test('--help names every command', async () => {
+    const { code, stdout } = await runCommand(['--help']);
+    expect(code).toBe(0);
+    for (const command of ['serve', 'chat', 'config check', 'config schema']) {
+      expect(stdout).toContain(`oc-gateway ${command}`);
+    }
+  });
+
+  test.each([
+    [['sreve'], 'unknown command "sreve"'],
+    [['config'], 'unknown command "config"'],
+    [['config', 'chekc'], 'unknown command "config chekc"'],
+    [['serve', '--prot', '1'], '--prot'],
+    [['serve', 'now'], 'unexpected argument "now"'],
+    [['config', 'schema', '--port', '1'], '--port has no meaning'],
+    [['serve', '--port'], '--port'],
+  ])('%j is refused with what to do', async (args, problem) => {
+    const { code, stdout, stderr } = await runCommand(args);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain(problem);
+    expect(stderr).toContain('--help');
+  });
+
+  test('the installed binary runs on the pinned Node, and passes arguments and exit codes through', async () => {
+    const bin = join(ROOT, 'gateway', 'cli', 'bin.js');
+    // Whatever Node the host has, if it has one of its own beside the pinned one.
+    const hosts = ['/usr/local/bin/node', '/usr/bin/node'].filter((path) => existsSync(path));
+    for (const node of [process.execPath, ...hosts]) {
+      const printed = execFileSync(node, [bin, '--version'], { encoding: 'utf8' });
+      expect(printed).toBe(`${version}\n`);
+    }
+    expect(await runCommand(['nonsense'], { command: [process.execPath, bin] })).toMatchObject({
+      code: 2,
+    });
+  });
+});
+
+describe('serve', () => {
+  test('without any configuration serves the demonstration and says how to chat with it', async () => {
+    const gateway = await startGateway();
+    const listening = await gateway.logged('listening');
+    expect(listening).toMatchObject({ host: '127.0.0.1', port: gateway.port, pid: gateway.pid });
+    gateway.signal('SIGTERM');
+    expect(await gateway.exited).toEqual({ code: 0, signal: null });
+    expect(gateway.output()).toContain(`npm run chat -- --port ${gateway.port}`);
+    expect(gateway.output()).toContain('demo');
+  });
+
+  test('uses One-API when its address and key are in the environment', async () => {
+    const upstream = await startOpenAiUpstream();
+    onTestFinished(() => upstream.close());
+    upstream.script(answer('from the real one'));
+    const gateway = await startGateway({
+      env: { ONE_API_BASE_URL: upstream.url, ONE_API_KEY: 'sk-env', ONE_API_MODEL: 'some-model' },
+    });
+    const said = await runCommand(['chat', 'hello', '--port', String(gateway.port)], {
+      env: { OPENCLAW_STATE_DIR: gateway.stateDir },
+    });
+    expect(said).toMatchObject({ code: 0, stdout: 'from the real one\n' });
+    const request = await upstream.request(0);
+    expect(request.headers.authorization).toBe('Bearer sk-env');
+    expect(request.body).toMatchObject({ model: 'some-model' });
+  });
+
+  test('a named configuration that is missing is an error, whoever named it', async () => {
+    const folder = await temporaryFolder();
+    const missing = join(folder, 'none.json');
+    for (const [args, env] of [
+      [['serve', '--config', missing], {}],
+      [['serve'], { OPENCLAW_CONFIG_PATH: missing }],
+    ] as const) {
+      const result = await runCommand(args, { env: { ...env, OPENCLAW_STATE_DIR: folder } });
+      expect(result.code).toBe(1);
+      expect(result.stderr).toContain(missing);
+    }
+  });
+
+  test('refuses to start on an error with the text that config check prints', async () => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'openclaw.json');
+    await writeFile(file, '{ gateway: { prot: 1, trustedProxies: ["nonsense"] } }');
+    const env = { OPENCLAW_STATE_DIR: folder };
+    const served = await runCommand(['serve'], { env });
+    const checked = await runCommand(['config', 'check'], { env });
+    expect([served.code, checked.code]).toEqual([1, 1]);
+    const errors = (checked.stdout + checked.stderr)
+      .split('\n')
+      .filter((line) => /^\S+:\d+:\d+: /.test(line) && !line.includes('warning:'));
+    expect(errors.length).toBeGreaterThanOrEqual(2);
+    for (const line of errors) expect(served.stderr).toContain(line);
+  });
+
+  test('takes the port from the flag, then the environment, then the file', async () => {
+    const folder = await temporaryFolder();
+    const config = testConfig({ gateway: { port: 0 } });
+    const env = { OPENCLAW_STATE_DIR: folder };
+    await writeFile(join(folder, 'openclaw.json'), JSON.stringify(config));
+    const bad = await runCommand(['serve'], { env: { ...env, OPENCLAW_GATEWAY_PORT: 'many' } });
+    expect(bad).toMatchObject({ code: 1 });
+    expect(bad.stderr).toContain('OPENCLAW_GATEWAY_PORT');
+    const flag = await runCommand(['serve', '--port', '65536'], { env });
+    expect(flag).toMatchObject({ code: 1 });
+    expect(flag.stderr).toContain('--port');
+    // The environment's nonsense is not looked at when the flag is there.
+    const gateway = await startGateway({
+      stateDir: folder,
+      env: { OPENCLAW_GATEWAY_PORT: 'many' },
+    });
+    expect(gateway.port).toBeGreaterThan(0);
+  });
+
+  test('a port that is taken is an error that says so', async () => {
+    const gateway = await startGateway({ config: testConfig() });
+    const folder = await temporaryFolder();
+    const second = await runCommand(['serve', '--port', String(gateway.port)], {
+      env: { OPENCLAW_STATE_DIR: folder },
+    });
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(`127.0.0.1:${gateway.port}`);
+  });
+
+  test('says at the start which agents have no model', async () => {
+    const gateway = await startGateway({
+      config: { ...testConfig(), agents: { defaults: {} } },
+    });
+    expect(await gateway.logged('listening')).toMatchObject({ agentsWithoutModel: ['main'] });
+    expect(gateway.output()).toContain('agents.defaults.model');
+  });
+});
+
+describe('chat', () => {
+  test('asks one question, streams the answer, exits', async () => {
+    const gateway = await startGateway();
+    const result = await runCommand(
+      ['chat', 'Who', 'are', 'you?', '--port', String(gateway.port)],
+      {
+        env: { OPENCLAW_STATE_DIR: gateway.stateDir },
+      },
+    );
+    expect(result.code).toBe(0);
+    expect(result.stdout).toContain('demonstration');
+    expect(result.stdout).toContain('Who are you?');
+  });
+
+  test('reads messages line by line', async () => {
+    const upstream = await startOpenAiUpstream();
+    onTestFinished(() => upstream.close());
+    const gateway = await startGateway({ config: testConfig({ upstream: upstream.url }) });
+    const result = await runCommand(['chat', '--port', String(gateway.port), '--session', 's1'], {
+      env: { OPENCLAW_STATE_DIR: gateway.stateDir },
+      input: 'one\ntwo\n',
+    });
+    expect(result.code).toBe(0);
+    expect(result.stdout).toBe('You said: one\nYou said: two\n');
+    expect(result.stderr).toContain('session s1');
+  });
+
+  test('says what to do when nothing listens, or when it may not come in', async () => {
+    const folder = await temporaryFolder();
+    const env = { OPENCLAW_STATE_DIR: folder };
+    const nobody = await runCommand(['chat', 'hi', '--port', '1'], { env });
+    expect(nobody.code).toBe(1);
+    expect(nobody.stderr).toContain('npm start');
+    const gateway = await startGateway({
+      config: testConfig({ gateway: { trustedProxies: ['10.1.2.3'], bind: 'loopback' } }),
+    });
+    const refused = await runCommand(['chat', 'hi', '--port', String(gateway.port)], {
+      env: { OPENCLAW_STATE_DIR: gateway.stateDir },
+    });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('gateway.trustedProxies');
+  });
+});

@@ -1,0 +1,141 @@
+/** Whatever the upstream does, the run ends once, in words for people, and costs nobody else. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectClient, isTerminal, type Json } from '../support/client.ts';
+import { testConfig } from '../support/config.ts';
+import { type SharedGateway, shareGateway } from '../support/gateway.ts';
+import {
+  answer,
+  CUT,
+  DONE,
+  events,
+  failure,
+  finish,
+  gate,
+  html,
+  role,
+  says,
+  splitAt,
+  startOpenAiUpstream,
+  text,
+  type Upstream,
+} from '../support/upstream/openai.ts';
+
+let upstream: Upstream;
+let gateway: SharedGateway;
+
+beforeAll(async () => {
+  upstream = await startOpenAiUpstream();
+  gateway = await shareGateway({
+    config: testConfig({ upstream: upstream.url, provider: { timeoutSeconds: 1 } }),
+  });
+});
+afterAll(async () => {
+  await gateway.stop();
+  await upstream.close();
+});
+
+const alice = () => connectClient({ port: gateway.port, user: `alice-${crypto.randomUUID()}` });
+const messageText = (message: Json) => message.content.map((block: Json) => block.text).join('');
+const never = gate();
+
+describe('an upstream that', () => {
+  test.each([
+    ['refuses the key', failure(401, 'invalid_api_key'), 'unknown', 'auth', 401],
+    ['refuses the request', failure(400, 'invalid_request_error'), 'unknown', 'bad_request', 400],
+    ['knows no such model', failure(404, 'model_not_found'), 'unknown', 'bad_request', 404],
+    [
+      'has no quota left',
+      failure(429, 'rate_limit_exceeded', { headers: { 'retry-after': '60' } }),
+      'rate_limit',
+      'rate_limit',
+      429,
+    ],
+    ['answers with a page of its proxy', html(502), 'unknown', 'unavailable', 502],
+    ['breaks', failure(500, 'server_error'), 'unknown', 'unavailable', 500],
+  ])('%s ends the run with a typed error', async (name, reply, errorKind, kind, httpStatus) => {
+    upstream.when(says(name), reply);
+    const client = await alice();
+    const end = await client.say('main', name);
+    expect(end).toMatchObject({
+      state: 'error',
+      errorKind,
+      errorDetail: { provider: 'mock', model: 'mock-1', failoverReason: kind, httpStatus },
+    });
+    expect(end.errorMessage).toMatch(/\w+ .*\./);
+    expect(JSON.stringify(client.frames)).not.toContain('sk-test-secret');
+    expect(gateway.output()).not.toContain('sk-test-secret');
+    // The failed turn stands in the transcript, where its answer would.
+    const { messages } = await client.request('chat.history', { sessionKey: 'main' });
+    expect(messages[1]).toMatchObject({
+      role: 'assistant',
+      content: [],
+      errorMessage: end.errorMessage,
+    });
+    expect(await client.say('main', 'and now?')).toMatchObject({ state: 'final' });
+  });
+
+  test('dies in mid-event leaves what came, marked as an error', async () => {
+    upstream.when(says('die'), events(role(), text('half '), text('an '), 'data: {"choi', CUT));
+    const client = await alice();
+    const end = await client.say('main', 'die', 'die');
+    expect(end).toMatchObject({ state: 'error', errorDetail: { failoverReason: 'unavailable' } });
+    expect(client.text('die')).toBe('half an ');
+    expect(messageText(end.message)).toBe('half an ');
+    expect(upstream.requests.filter((each) => each.bodyText.includes('"die"'))).toHaveLength(1);
+  });
+
+  test.each([
+    ['never answers', { before: never.promise, body: [] }, ''],
+    ['stalls before the first token', events(role(), never.promise), ''],
+    ['stalls between tokens', events(role(), text('so far'), never.promise), 'so far'],
+  ])('%s times out', async (name, reply, said) => {
+    upstream.when(says(name), reply);
+    const client = await alice();
+    const end = await client.say('main', name, name);
+    expect(end).toMatchObject({ state: 'error', errorKind: 'timeout' });
+    expect(client.text(name)).toBe(said);
+    const call = upstream.requests.find((each) => each.bodyText.includes(name));
+    expect(await call?.closed).toBe('dropped');
+  });
+
+  test('splits its bytes anywhere, also inside a character, is read alike', async () => {
+    const whole = answer('紫罗兰 🌹 naïve');
+    const cuts = Array.from({ length: 400 }, (_, index) => index * 2 + 1);
+    upstream.when(says('split'), splitAt(whole, ...cuts));
+    const client = await alice();
+    const end = await client.say('main', 'split', 'split');
+    expect(messageText(end.message)).toBe('紫罗兰 🌹 naïve');
+    expect(client.text('split')).toBe('紫罗兰 🌹 naïve');
+  });
+
+  test('says nothing at all ends the run with an empty answer', async () => {
+    upstream.when(says('silence'), events(role(), finish('stop'), DONE));
+    const client = await alice();
+    expect(await client.say('main', 'silence')).toMatchObject({
+      state: 'final',
+      message: { content: [] },
+    });
+    expect(await client.say('main', 'go on')).toMatchObject({ state: 'final' });
+  });
+});
+
+test('a failure before the first token is tried again, and then answers', async () => {
+  const client = await alice();
+  let calls = 0;
+  upstream.when(
+    (request) => request.bodyText.includes('flaky') && ++calls < 3,
+    failure(503, 'overloaded'),
+  );
+  expect(await client.say('main', 'flaky')).toMatchObject({ state: 'final' });
+  expect(calls).toBe(3);
+});
+
+test('while one upstream call hangs, others answer', async () => {
+  upstream.when(says('hang'), { before: never.promise, body: [] });
+  const [slow, quick] = await Promise.all([alice(), alice()]);
+  const hanging = slow.say('main', 'hang', 'hang');
+  expect(await quick.say('main', 'quick')).toMatchObject({ state: 'final' });
+  expect(slow.chatEvents('hang').some((each) => isTerminal(each.state))).toBe(false);
+  expect(await hanging).toMatchObject({ errorKind: 'timeout' });
+});

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    // A worker thread that ends with an open uWebSockets.js listen socket aborts the process.
+    pool: 'forks',
+    reporters: ['default', './test/support/closing-line.ts'],
+    include: ['test/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+  },
+});
