@@ -11,6 +11,7 @@ Usage:
   oc-gateway chat [MESSAGE] [--config FILE] [--port N] [--url URL] [--user ID]
                   [--instance ID] [--session KEY]
                                                  talk to a running gateway as the proxy would
+  oc-gateway models [--config FILE] [--probe]    list the configured models; --probe calls each
   oc-gateway config check [--config FILE]        print every problem of the configuration
   oc-gateway config schema                       print the JSON Schema of openclaw.json
   oc-gateway --version | --help
@@ -58,6 +59,7 @@ interface Flags {
   user?: string;
   instance?: string;
   session?: string;
+  probe?: boolean;
   help?: boolean;
   version?: boolean;
 }
@@ -79,6 +81,11 @@ const COMMANDS: Readonly<Record<string, Command | undefined>> = {
     flags: ['config', 'port', 'url', 'user', 'instance', 'session'],
     words: Number.POSITIVE_INFINITY,
     run: async (io, flags, words) => (await import('./chat.ts')).chat(io, flags, words.join(' ')),
+  },
+  models: {
+    flags: ['config', 'probe'],
+    words: 0,
+    run: async (io, flags) => (await import('./models.ts')).models(io, flags),
   },
   'config check': {
     flags: ['config'],
@@ -110,6 +117,7 @@ function parse(
         user: { type: 'string' },
         instance: { type: 'string' },
         session: { type: 'string' },
+        probe: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },

@@ -189,6 +189,7 @@ const limits = {
       description: 'Largest frame in bytes from a connected client, attachments included.',
       default: 10_485_760,
       'x-oc-gateway': true,
+      'x-restart': true,
     },
     maxBufferedBytes: {
       type: 'integer',
@@ -206,6 +207,7 @@ const limits = {
         'Milliseconds between `tick` events. A client that misses two of them reconnects.',
       default: 30_000,
       'x-oc-gateway': true,
+      'x-restart': true,
     },
     maxQueuedRunsPerSession: {
       type: 'integer',
@@ -299,8 +301,10 @@ export const gatewaySchema = {
       'x-key': 'instance',
       'x-unset': 'every instance is served by the default agent',
       propertyNames: {
-        pattern: '^[!-~]{1,256}$',
-        'x-expects': 'an instance id: 1 to 256 printable ASCII characters without spaces',
+        // No comma: a proxy that joins duplicate headers would make one.
+        pattern: '^[!-+\\x2D-~]{1,256}$',
+        'x-expects':
+          'an instance id: 1 to 256 printable ASCII characters without spaces and commas',
       },
       additionalProperties: {
         ...agentId,
