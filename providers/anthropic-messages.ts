@@ -206,13 +206,16 @@ function createReader(answer: AnswerEvents): ChunkReader<RawMessageStreamEvent> 
         case 'message_delta': {
           const reason = textAt(event.delta, 'stop_reason');
           if (reason !== undefined) stop = STOP_REASONS[reason] ?? 'stop';
-          // Counts here are cumulative; those that are absent or null stay as they were.
-          usage = { ...usage, ...withoutNulls(objectAt(event, 'usage')) };
+          // Counts are cumulative: those that are absent, null or 0 here stay as they were.
+          usage = { ...usage, ...positive(objectAt(event, 'usage')) };
           answer.usage(toUsage(usage));
           return;
         }
+        case 'message_stop':
+          return;
         default:
-        // `message_stop` says nothing new, and unknown events may come at any time.
+          // The documentation asks to expect events that are not known yet.
+          return;
       }
     },
     stopReason: () => stop,
@@ -264,8 +267,8 @@ function createBlockReader(answer: AnswerEvents) {
   };
 }
 
-function withoutNulls(object: WireObject): WireObject {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
+function positive(counts: WireObject): WireObject {
+  return Object.fromEntries(Object.entries(counts).filter(([name]) => countAt(counts, name) > 0));
 }
 
 /** Here the cached tokens are not part of `input_tokens`. */

@@ -57,9 +57,9 @@ export async function serve(io: Io, flags: ServeFlags, version: string): Promise
     io.stderr.write(`oc-gateway: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
+  followConfig(live, gateway, log);
   announce(loaded, gateway, address.reason, log);
   if (loaded.source.kind === 'built-in') io.stderr.write(welcome(loaded, gateway.port, version));
-  followConfig(live, gateway, log);
   log.info({ event: 'stopping', signal: await signals.stop });
   live.close();
   const stopped = await Promise.race([

@@ -82,8 +82,7 @@ async function launch(
     },
   );
   const gateway = observe(child, stateDir, configPath);
-  const listening = await Promise.race([gateway.logged('listening'), gateway.exited]);
-  if (!('port' in listening)) throw new Error(`the gateway did not start:\n${gateway.output()}`);
+  const listening = await gateway.logged('listening');
   return Object.assign(gateway, {
     port: Number(listening['port']),
     async kill() {
@@ -127,7 +126,10 @@ function observe(child: ChildProcess, stateDir: string, configPath: string): Gat
   const logged = (matches: (line: LogLine) => boolean): Promise<LogLine> => {
     const known = logs.find(matches);
     if (known) return Promise.resolve(known);
-    return new Promise((found) => waiting.add({ matches, found }));
+    return new Promise((found, reject) => {
+      waiting.add({ matches, found });
+      void exited.then(() => reject(new Error(`the gateway ended:\n${output}`)));
+    });
   };
   return {
     port: 0,

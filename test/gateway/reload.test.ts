@@ -1,0 +1,67 @@
+/** Edits of openclaw.json reach the running gateway: agents, models, trust; a bad one changes nothing. */
+
+import { expect, onTestFinished, test } from 'vitest';
+import { connectClient } from '../support/client.ts';
+import { testConfig } from '../support/config.ts';
+import { startGateway } from '../support/gateway.ts';
+import { startOpenAiUpstream } from '../support/upstream/openai.ts';
+
+async function scene() {
+  const upstream = await startOpenAiUpstream();
+  onTestFinished(() => upstream.close());
+  const options = { upstream: upstream.url };
+  const gateway = await startGateway({ config: testConfig(options) });
+  return { upstream, gateway, options };
+}
+
+test('another model answers after an edit, on the same socket', async () => {
+  const { upstream, gateway, options } = await scene();
+  const client = await connectClient({ port: gateway.port });
+  await client.say('main', 'before');
+  await gateway.writeConfig(testConfig({ ...options, defaults: { model: 'mock/mock-2' } }));
+  await gateway.logged('config_applied');
+  await client.say('main', 'after');
+  const models = upstream.requests.map((each) => each.body as { model: string });
+  expect(models.map((body) => body.model)).toEqual(['mock-1', 'mock-2']);
+});
+
+test('SIGHUP reads the file at once', async () => {
+  const { gateway, options } = await scene();
+  await gateway.writeConfig(testConfig({ ...options, defaults: { systemPrompt: 'Be brief.' } }));
+  gateway.signal('SIGHUP');
+  await gateway.logged('config_applied');
+});
+
+test('a bad edit keeps the old configuration and says why', async () => {
+  const { gateway, options } = await scene();
+  const client = await connectClient({ port: gateway.port });
+  await gateway.writeConfig({ ...testConfig(options), gatewayy: {} });
+  const refused = await gateway.logged('config_refused');
+  expect(JSON.stringify(refused)).toContain('gatewayy');
+  expect(await client.say('main', 'still there?')).toMatchObject({ state: 'final' });
+});
+
+test('a socket that would no longer be admitted is closed; others stay', async () => {
+  const { gateway, options } = await scene();
+  const alice = await connectClient({ port: gateway.port, user: 'alice' });
+  const bob = await connectClient({ port: gateway.port, user: 'bob' });
+  const trustedProxy = { allowLoopback: true, allowUsers: ['bob'] };
+  await gateway.writeConfig(
+    testConfig({ ...options, gateway: { auth: { mode: 'trusted-proxy', trustedProxy } } }),
+  );
+  expect(await alice.closed).toEqual({
+    code: 1008,
+    reason: 'no longer allowed by the configuration',
+  });
+  expect(await bob.request('health')).toMatchObject({ ok: true });
+  await expect(connectClient({ port: gateway.port, user: 'alice' })).rejects.toMatchObject({
+    error: { details: { authReason: 'trusted_proxy_user_not_allowed' } },
+  });
+});
+
+test('keys that need a restart are named', async () => {
+  const { gateway, options } = await scene();
+  await gateway.writeConfig(testConfig({ ...options, gateway: { port: 4321 } }));
+  const applied = await gateway.logged('config_applied');
+  expect(applied).toMatchObject({ afterRestart: ['gateway.port'] });
+});
