@@ -1,6 +1,6 @@
 /** Agents and models as configured: what a run needs to know, free of the configuration's format. */
 
-import type { ModelInfo, ProviderEndpoint } from '../providers/contract.ts';
+import type { ModelInfo, ProviderEndpoint, ReasoningEffort } from '../providers/contract.ts';
 import type { ApiName } from '../providers/registry.ts';
 
 /** One model that can be called: where it is served, by which API, and what it can do. */
@@ -22,6 +22,10 @@ export interface AgentDefinition {
   systemPrompt: string;
   /** Primary first, then its fallbacks; empty when no model is configured. */
   models: readonly ConfiguredModel[];
+  /** How much a model that can reason should think, unless the message says otherwise. */
+  thinking: ReasoningEffort;
+  /** Who sees what a model thought: nobody, readers of history, or also those who watch it stream. */
+  reasoning: 'off' | 'on' | 'stream';
   /** Bound of a whole run in milliseconds. */
   timeoutMs: number;
   /** Most tokens of prompt and history; absent: what the model's window leaves beside the answer. */

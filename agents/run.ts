@@ -27,6 +27,8 @@ export interface LiveRun {
   startedAt: number;
   /** Text streamed since the last checkpoint. */
   unsaved: string;
+  /** Whether clients are shown what the model thought. */
+  showThinking: boolean;
   /** The model that answers (or answered last). */
   model: ConfiguredModel | undefined;
   abort(reason: AbortReason): void;
@@ -75,6 +77,7 @@ export function createLiveRun(principal: Principal, record: RunRecord): LiveRun 
     answer: createAnswer(() => run.model?.api ?? ''),
     startedAt: 0,
     unsaved: '',
+    showThinking: false,
     model: undefined,
     abort(why) {
       reason ??= why;
@@ -96,6 +99,7 @@ export async function executeRun(
   deps: RunDeps,
 ): Promise<void> {
   run.startedAt = deps.now();
+  run.showThinking = agent.reasoning !== 'off';
   const limit = run.record.options.timeoutMs;
   const timeoutMs = limit ? Math.min(limit, agent.timeoutMs) : agent.timeoutMs;
   const timer = setTimeout(() => run.abort('timeout'), timeoutMs);
@@ -159,7 +163,8 @@ async function stream(
         contextBudget(agent, model.info),
       ),
       tools: [],
-      reasoning: 'off',
+      // A model that cannot reason is not asked to; its capabilities are known before the call.
+      reasoning: model.info.reasoning ? (run.record.options.thinking ?? agent.thinking) : 'off',
       signal: run.signal,
     }),
     signal: run.signal,
@@ -175,7 +180,7 @@ async function stream(
           return;
         case 'reasoning':
           run.answer.addReasoning(event.delta);
-          listener.reasoning(run, event.delta);
+          if (agent.reasoning === 'stream') listener.reasoning(run, event.delta);
           return;
         case 'reasoning_end':
           return run.answer.endReasoning(event.signature);

@@ -1,11 +1,30 @@
 /** The configuration's agents and models → what runs use. */
 
 import type { AgentDefinition, Catalog, ConfiguredModel } from '../agents/definition.ts';
-import type { ModelInfo } from '../providers/contract.ts';
+import type { ModelInfo, ReasoningEffort } from '../providers/contract.ts';
 import type { Config } from './config/schema.ts';
 import { agentIds, defaultAgentId, modelChain, splitModelRef } from './config/settings.ts';
 
 type ProviderConfig = Config['models']['providers'][string];
+/** OpenClaw's levels in the words that every API has a form of. */
+const EFFORTS: Readonly<Record<Config['agents']['defaults']['thinkingDefault'], ReasoningEffort>> =
+  {
+    off: 'off',
+    minimal: 'low',
+    low: 'low',
+    medium: 'medium',
+    adaptive: 'medium',
+    high: 'high',
+    xhigh: 'high',
+    max: 'high',
+    ultra: 'high',
+  };
+
+/** What a message asks for (`chat.send`'s `thinking`); nothing if it is no level. */
+export function effortOf(level: string): ReasoningEffort | undefined {
+  return Object.entries(EFFORTS).find(([name]) => name === level)?.[1];
+}
+
 const MEBIBYTE = 1024 * 1024;
 
 /** Window of a model that is named by an agent but not listed by its provider. */
@@ -17,7 +36,7 @@ export function buildCatalog(config: Config): Catalog {
   for (const [id, provider] of Object.entries(config.models.providers)) {
     for (const model of provider.models) {
       const info = { ...model, input: inputsOf(model.input), contextWindow: windowOf(model) };
-      add(models, id, provider, info, model.name);
+      add(models, id, provider, info, model);
     }
   }
   const agents = new Map(agentIds(config).map((id) => [id, agent(config, models, id)]));
@@ -36,6 +55,8 @@ function agent(config: Config, models: Map<string, ConfiguredModel>, id: string)
     ...(entry?.identity.avatar !== undefined && { avatar: entry.identity.avatar }),
     systemPrompt: entry?.systemPrompt ?? defaults.systemPrompt,
     models: modelChain(config, id).flatMap((ref) => named(config, models, ref)),
+    thinking: EFFORTS[entry?.thinkingDefault ?? defaults.thinkingDefault],
+    reasoning: entry?.reasoningDefault ?? defaults.reasoningDefault,
     timeoutMs: (entry?.timeoutSeconds ?? defaults.timeoutSeconds) * 1000,
     ...(contextTokens !== undefined && { contextTokens }),
     mediaMaxBytes: Math.floor(defaults.mediaMaxMb * MEBIBYTE),
@@ -59,7 +80,7 @@ function named(
     reasoning: false,
     contextWindow: DEFAULT_CONTEXT_WINDOW,
   };
-  return [add(models, id, provider, info, undefined)];
+  return [add(models, id, provider, info, {})];
 }
 
 function add(
@@ -67,8 +88,9 @@ function add(
   providerId: string,
   provider: ProviderConfig,
   info: ModelInfo,
-  name: string | undefined,
+  listed: { name?: string; compat?: ProviderConfig['compat'] },
 ): ConfiguredModel {
+  const compat = { ...provider.compat, ...listed.compat };
   const model: ConfiguredModel = {
     ref: `${providerId}/${info.id}`,
     api: provider.api,
@@ -78,9 +100,10 @@ function add(
       apiKey: provider.apiKey ?? '',
       headers: provider.headers,
       silenceMs: provider.timeoutSeconds * 1000,
+      ...(Object.keys(compat).length > 0 && { compat }),
     },
     info,
-    name: name ?? info.id,
+    name: listed.name ?? info.id,
   };
   models.set(model.ref, model);
   return model;

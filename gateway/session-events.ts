@@ -2,12 +2,13 @@
 
 import type { MessageRecord, RunRecord, SessionRecord } from '../agents/sessions/store.ts';
 import { eventBody } from './protocol/frames.ts';
-import { messageRow } from './rows.ts';
+import { type MessageRowOptions, messageRow } from './rows.ts';
 
 /** One message that was added to a session, for those who subscribed to its messages. */
 export function messageBody(
   where: Pick<RunRecord, 'sessionKey'> & Partial<RunRecord>,
   message: MessageRecord | undefined,
+  options: MessageRowOptions = {},
 ): string {
   return eventBody('session.message', {
     sessionKey: where.sessionKey,
@@ -17,7 +18,7 @@ export function messageBody(
     ...(message && {
       messageId: message.id,
       messageSeq: message.seq,
-      message: messageRow(message),
+      message: messageRow(message, options),
     }),
   });
 }

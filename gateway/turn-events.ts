@@ -44,7 +44,7 @@ export function turnEvents(run: LiveRun, now: () => number): TurnEvents {
   return {
     status: (phase) => chat({ state: 'status', phase }),
     delta: (text) => `${deltaHead}${++chatSeq},"deltaText":${JSON.stringify(text)}}`,
-    end: (end) => chat(endFields(end)),
+    end: (end) => chat(endFields(end, run.showThinking)),
     lifecycleStart: () => agent('lifecycle', { phase: 'start', startedAt: run.startedAt }),
     assistant: (delta) => agent('assistant', { delta }),
     assistantWhole: () => agent('assistant', { text: run.answer.text(), delta: '' }),
@@ -64,8 +64,8 @@ export function turnEvents(run: LiveRun, now: () => number): TurnEvents {
   };
 }
 
-function endFields(end: RunEnd): object {
-  const message = end.message && { message: messageRow(end.message) };
+function endFields(end: RunEnd, showThinking: boolean): object {
+  const message = end.message && { message: messageRow(end.message, { showThinking }) };
   const usage = end.usage && { usage: end.usage };
   switch (end.state) {
     case 'final':

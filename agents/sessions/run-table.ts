@@ -39,7 +39,7 @@ export type RunTable = ReturnType<typeof createRunTable>;
 
 export function createRunTable(db: Db) {
   const find = db.prepare<[number, string], RunRow>(
-    `SELECT ${COLUMNS} FROM runs r ${JOINS} WHERE r.session = ? AND r.run_id = ?`,
+    `SELECT ${COLUMNS} FROM runs r ${JOINS} WHERE r.session = +? AND r.run_id = +?`,
   );
   const insert = db.prepare(
     `INSERT INTO runs (session, run_id, agent_id, state, options, message_seq, answer_seq,
@@ -58,11 +58,11 @@ export function createRunTable(db: Db) {
   const slots = db.prepare<[number], Place>(
     `SELECT a.branch, a.depth FROM ${ACTIVE}
        JOIN messages a ON a.session = r.session AND a.seq = r.answer_seq
-     WHERE r.session = ? AND ${IS_ACTIVE}`,
+     WHERE r.session = +? AND ${IS_ACTIVE}`,
   );
   const queuedOf = db.prepare<[number], RunRow>(
     `SELECT ${COLUMNS} FROM ${ACTIVE} ${JOINS}
-     WHERE r.session = ? AND ${IS_ACTIVE} AND r.state = 'queued' ORDER BY r.message_seq`,
+     WHERE r.session = +? AND ${IS_ACTIVE} AND r.state = 'queued' ORDER BY r.message_seq`,
   );
   // Message numbers grow with arrival, over all sessions.
   const active = db.prepare<[], ActiveRunRow>(
@@ -73,7 +73,7 @@ export function createRunTable(db: Db) {
     `INSERT INTO answer_chunks (message, n, text)
      SELECT a.id, coalesce((SELECT max(n) FROM answer_chunks WHERE message = a.id), 0) + 1, @text
        FROM runs r JOIN messages a ON a.session = r.session AND a.seq = r.answer_seq
-      WHERE r.session = @session AND r.run_id = @runId AND r.state = 'running'`,
+      WHERE r.session = +@session AND r.run_id = +@runId AND r.state = 'running'`,
   );
   const chunks = db
     .prepare<[number], string>('SELECT text FROM answer_chunks WHERE message = ? ORDER BY n')

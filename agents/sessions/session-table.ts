@@ -195,7 +195,7 @@ function conditions(query: SessionQuery): string {
     (column) => `instr(lower(${column}), lower(@search)) > 0`,
   );
   return [
-    'user_id = @userId AND instance_id = @instanceId',
+    'user_id = +@userId AND instance_id = +@instanceId',
     query.archived === true && 'archived_at IS NOT NULL',
     query.archived === false && 'archived_at IS NULL',
     query.updatedSince !== undefined && 'updated_at >= @updatedSince',

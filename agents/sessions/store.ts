@@ -15,7 +15,7 @@
  * final order, and nothing is ever inserted between others.
  */
 
-import type { Usage } from '../../providers/contract.ts';
+import type { ReasoningEffort, Usage } from '../../providers/contract.ts';
 import type { Principal } from '../principal.ts';
 
 /** What a message holds, as stored and as sent to clients (OpenClaw's block shapes). */
@@ -130,7 +130,7 @@ export interface RunOptions {
   model?: string;
   /** Bound of the whole run in milliseconds. */
   timeoutMs?: number;
-  thinking?: string;
+  thinking?: ReasoningEffort;
 }
 
 export interface RunRecord {

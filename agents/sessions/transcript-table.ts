@@ -66,12 +66,13 @@ export function createTranscriptTable(db: Db) {
     'SELECT 1 FROM messages WHERE session = ? AND branch = ? AND depth = ?',
   );
   const bySeq = db.prepare<[number, number], MessageRow>(
-    `SELECT ${COLUMNS} FROM ${FROM} WHERE m.session = ? AND m.seq = ?`,
+    `SELECT ${COLUMNS} FROM ${FROM} WHERE m.session = +? AND m.seq = +?`,
   );
   const stretch = (filter: string) =>
     db.prepare<[{ session: number; limit: number } & Stretch], MessageRow>(
       `SELECT ${COLUMNS} FROM ${FROM}
-       WHERE m.session = @session AND m.branch = @branch AND m.depth BETWEEN @from AND @to ${filter}
+       WHERE m.session = +@session AND m.branch = +@branch
+         AND m.depth BETWEEN +@from AND +@to ${filter}
        ORDER BY m.depth DESC LIMIT @limit`,
     );
   const everything = stretch('');
@@ -95,7 +96,7 @@ export function createTranscriptTable(db: Db) {
     { mime_type: string; file_name: string | null; bytes: Buffer }
   >(
     `SELECT a.mime_type, a.file_name, a.bytes FROM messages m JOIN attachments a ON a.message = m.id
-     WHERE m.session = ? AND m.seq = ? AND a.n = ?`,
+     WHERE m.session = +? AND m.seq = +? AND a.n = +?`,
   );
 
   /** The stretches of the path to `leaf`, newest first. */

@@ -29,15 +29,15 @@ export const notServed: Readonly<Record<string, readonly string[]>> = {
     'contextLimits contextPruning cwd decisionModel elevatedDefault embeddedAgent experimental',
     'fastModeDefault heartbeat humanDelay imageMaxDimensionPx imageModel imageQuality maxConcurrent',
     'mediaModels modelPolicy modelSelectionScope models params pdfMaxMb pdfMaxPages pdfModel',
-    'reasoningDefault repoRoot sandbox sessionStore silentReply skills skipBootstrap',
-    'skipOptionalBootstrapFiles startupContext subagents systemAgent thinkingDefault',
+    'repoRoot sandbox sessionStore silentReply skills skipBootstrap',
+    'skipOptionalBootstrapFiles startupContext subagents systemAgent',
     'toolProgressDetail typingIntervalSeconds typingMode userTimezone utilityModel verboseDefault',
     'voiceModel workspace',
   ),
   'agents.entries.*': words(
     'agentDir bootstrapMaxChars bootstrapTotalMaxChars contextInjection contextLimits cwd',
     'decisionModel embeddedAgent experimental fastModeDefault groupChat heartbeat humanDelay memory',
-    'modelPolicy models params reasoningDefault runtime sandbox skills skillsLimits subagents',
+    'modelPolicy models params runtime sandbox skills skillsLimits subagents',
     'thinkingDefault toolProgressDetail tools tts typingMode utilityModel verboseDefault workspace',
   ),
   models: words('catalogRefresh'),
@@ -46,7 +46,7 @@ export const notServed: Readonly<Record<string, readonly string[]>> = {
     'request',
   ),
   'models.providers.*.models[]': words(
-    'agentRuntime api baseUrl compat cost headers mediaInput metadataSource params thinkingLevelMap',
+    'agentRuntime api baseUrl cost headers mediaInput metadataSource params thinkingLevelMap',
   ),
   session: words(
     'dmScope groupScope identityLinks maintenance notifyOnCreate reset resetByChannel resetByType',

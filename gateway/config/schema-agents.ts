@@ -30,6 +30,12 @@ const modelChoice = {
 
 const systemPrompt = { type: 'string', maxLength: 1_000_000 } as const;
 const runTimeout = { type: 'integer', minimum: 1, maximum: 604_800 } as const;
+/** OpenClaw's levels; `EFFORTS` in gateway/catalog.ts says what each asks of an API. */
+const thinkingLevel = {
+  type: 'string',
+  enum: ['off', 'minimal', 'low', 'medium', 'high', 'xhigh', 'adaptive', 'max', 'ultra'],
+} as const;
+const reasoningShown = { type: 'string', enum: ['off', 'on', 'stream'] } as const;
 const contextTokens = { type: 'integer', minimum: 256, maximum: 100_000_000 } as const;
 
 const defaults = {
@@ -62,6 +68,18 @@ const defaults = {
         'Most tokens of prompt and history in one call; the oldest turns are dropped first.',
       'x-unset': "what the model's context window leaves beside the answer",
       'x-oc-gateway': true,
+    },
+    thinkingDefault: {
+      ...thinkingLevel,
+      description:
+        'How much a model that can reason should think before it answers, unless the message says otherwise. `off` asks for nothing.',
+      default: 'off',
+    },
+    reasoningDefault: {
+      ...reasoningShown,
+      description:
+        'Whether users see what a model thought: `off` keeps it in the transcript only, `on` shows it in history, `stream` also while it comes.',
+      default: 'off',
     },
     mediaMaxMb: {
       type: 'number',
@@ -119,6 +137,16 @@ const entry = {
       description: 'Most tokens of prompt and history in one call.',
       'x-unset': 'as in `agents.defaults`',
       'x-oc-gateway': true,
+    },
+    thinkingDefault: {
+      ...thinkingLevel,
+      description: 'As in `agents.defaults`, for this agent.',
+      'x-unset': 'as in `agents.defaults`',
+    },
+    reasoningDefault: {
+      ...reasoningShown,
+      description: 'As in `agents.defaults`, for this agent.',
+      'x-unset': 'as in `agents.defaults`',
     },
   },
 } as const satisfies ConfigSchema;

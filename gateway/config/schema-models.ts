@@ -13,6 +13,53 @@ const httpHeaderName = {
   'x-expects': 'the name of an HTTP header',
 } as const;
 
+/** Mirrors `OpenAiCompat` of providers/openai-compat.ts; the catalogue's types hold them together. */
+const compat = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    maxTokensField: {
+      type: 'string',
+      enum: ['max_tokens', 'max_completion_tokens'],
+      description: 'Field that bounds the answer.',
+      'x-unset': 'what is known of the endpoint and the model',
+    },
+    systemRole: {
+      type: 'string',
+      enum: ['system', 'developer', 'user'],
+      description: 'Role of the system prompt.',
+      'x-unset': 'what is known of the endpoint and the model',
+      'x-oc-gateway': true,
+    },
+    supportsUsageInStreaming: {
+      type: 'boolean',
+      description: 'Whether `stream_options.include_usage` is understood.',
+      'x-unset': 'what is known of the endpoint',
+    },
+    supportsReasoningEffort: {
+      type: 'boolean',
+      description: 'Whether `reasoning_effort` is understood.',
+      'x-unset': 'what is known of the endpoint',
+    },
+    requiresToolResultName: {
+      type: 'boolean',
+      description: "Whether a tool result repeats the tool's name.",
+      'x-unset': 'what is known of the endpoint',
+    },
+    requiresAssistantAfterToolResult: {
+      type: 'boolean',
+      description: "Whether an assistant message must follow tool results before the user's next.",
+      'x-unset': 'what is known of the endpoint',
+    },
+    requiresShortToolIds: {
+      type: 'boolean',
+      description: 'Whether tool call ids must be nine letters or digits.',
+      'x-unset': 'what is known of the endpoint',
+      'x-oc-gateway': true,
+    },
+  },
+} as const satisfies ConfigSchema;
+
 const model = {
   type: 'object',
   description: 'One model of this provider.',
@@ -69,6 +116,12 @@ const model = {
       maximum: 100_000_000,
       description: 'Most tokens of one answer.',
       'x-unset': "the API's own default",
+    },
+    compat: {
+      ...compat,
+      description:
+        'What this model does differently from what is known of it; OpenAI-compatible APIs only.',
+      'x-unset': "as in the provider's `compat`",
     },
   },
 } as const satisfies ConfigSchema;
@@ -131,6 +184,13 @@ const provider = {
       description:
         'Longest silence of the endpoint in seconds: before its headers, before the first token and between tokens.',
       default: 120,
+    },
+    compat: {
+      ...compat,
+      description:
+        'What this endpoint does differently from what is known of it; OpenAI-compatible APIs only.',
+      'x-unset': 'what is known of the endpoint',
+      'x-oc-gateway': true,
     },
     models: {
       type: 'array',

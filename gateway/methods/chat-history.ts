@@ -4,7 +4,7 @@ import type { MessageRecord } from '../../agents/sessions/store.ts';
 import { type MessageRowOptions, messageRow } from '../rows.ts';
 import { commandList, modelList } from './catalog.ts';
 import { type Caller, method, type Services } from './method.ts';
-import { keyOf, rowOf, SESSION_KEY } from './sessions-shared.ts';
+import { keyOf, rowOf, SESSION_KEY, showsThinking } from './sessions-shared.ts';
 
 /** Messages of a page when a client names no limit. */
 const DEFAULT_LIMIT = 50;
@@ -82,7 +82,10 @@ function history(params: HistoryParams, caller: Caller, services: Services): obj
   if (!page) {
     return { sessionKey: key, messages: [], hasMore: false, totalMessages: 0, sessionInfo: null };
   }
-  const { rows, dropped } = fit(page.messages, params);
+  const { rows, dropped } = fit(page.messages, params, {
+    maxChars: params.maxChars ?? DEFAULT_MAX_CHARS,
+    showThinking: showsThinking(services, page.session.agentId),
+  });
   const hasMore = page.hasMore || dropped > 0;
   // Offsets count from the newest end; what did not fit is the oldest part of this page.
   const nextOffset = (page.nextOffset ?? page.session.messageCount) - dropped;
@@ -118,13 +121,16 @@ function offsetOf(
 }
 
 /** The newest messages that fit the byte budget, oldest first; the newest one always. */
-function fit(messages: readonly MessageRecord[], params: HistoryParams) {
-  const options: MessageRowOptions = { maxChars: params.maxChars ?? DEFAULT_MAX_CHARS };
+function fit(
+  messages: readonly MessageRecord[],
+  params: HistoryParams,
+  options: MessageRowOptions & { maxChars: number },
+) {
   let left = Math.min(params.maxBytes ?? DEFAULT_PAGE_BYTES, DEFAULT_PAGE_BYTES);
   const rows: object[] = [];
   for (const message of messages.toReversed()) {
     const row = messageRow(message, options);
-    left -= rowBytes(message, options.maxChars ?? DEFAULT_MAX_CHARS);
+    left -= rowBytes(message, options.maxChars);
     if (left < 0 && rows.length > 0) break;
     rows.push(row);
   }
@@ -136,6 +142,7 @@ function rowBytes(message: MessageRecord, maxChars: number): number {
   const envelope = 400;
   return message.content.reduce((sum, block) => {
     if (block.type === 'text') return sum + 3 * Math.min(block.text.length, maxChars);
+    if (block.type === 'thinking') return sum + 3 * Math.min(block.thinking.length, maxChars);
     if (block.type === 'toolResult') return sum + 3 * Math.min(block.content.length, maxChars);
     return sum + 200;
   }, envelope);
@@ -156,11 +163,14 @@ export const chatMessageGet = method(
   'operator.read',
   MESSAGE_GET,
   (params, caller, services) => {
-    const { key } = keyOf(caller, params.sessionKey);
+    const { key, agentId } = keyOf(caller, params.sessionKey);
     const message = services.store.message(caller.principal, key, params.messageId);
     if (!message || message.state === 'pending')
       return { ok: false, unavailableReason: 'not_found' };
-    const options = params.maxChars === undefined ? {} : { maxChars: params.maxChars };
+    const options: MessageRowOptions = {
+      showThinking: showsThinking(services, agentId),
+      ...(params.maxChars !== undefined && { maxChars: params.maxChars }),
+    };
     return { ok: true, message: messageRow(message, options) };
   },
 );

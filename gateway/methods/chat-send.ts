@@ -3,6 +3,7 @@
 import { noModelMessage, type SendResult } from '../../agents/runs.ts';
 import type { RunRecord } from '../../agents/sessions/store.ts';
 import { ATTACHMENTS, decodeAttachments, type WireAttachment } from '../attachments.ts';
+import { effortOf } from '../catalog.ts';
 import { protocolError } from '../protocol/errors.ts';
 import { messageBody } from '../session-events.ts';
 import { unknownAgent } from '../session-keys.ts';
@@ -81,6 +82,7 @@ export async function startTurn(services: Services, caller: Caller, turn: TurnRe
   if (turn.interrupt && !store.run(principal, turn.key, turn.runId)) {
     await runs.abort(principal, turn.key);
   }
+  const thinking = turn.thinking === undefined ? undefined : effortOf(turn.thinking);
   const sent = await runs.send(principal, turn.key, {
     runId: turn.runId,
     agentId: turn.agentId,
@@ -88,7 +90,7 @@ export async function startTurn(services: Services, caller: Caller, turn: TurnRe
     attachments,
     options: {
       ...(turn.timeoutMs ? { timeoutMs: turn.timeoutMs } : {}),
-      ...(turn.thinking !== undefined && { thinking: turn.thinking }),
+      ...(thinking !== undefined && { thinking }),
     },
     timestamp: services.now(),
     ...(turn.expectedLeafId !== undefined && { expectedLeafId: turn.expectedLeafId }),

@@ -32,3 +32,9 @@ export function rowOf(services: Services, principal: Principal, session: Session
     activeRunIds: services.runs.of(principal, session.key).map((run) => run.record.runId),
   });
 }
+
+/** Whether this agent's users see what its model thought. */
+export function showsThinking(services: Services, agentId: string): boolean {
+  const agent = services.catalog().agents.get(agentId);
+  return agent !== undefined && agent.reasoning !== 'off';
+}
