@@ -68,7 +68,16 @@ describe('a valid file', () => {
         storage: {},
         shutdown: { graceSeconds: 10 },
       },
-      agents: { defaults: { systemPrompt: '', timeoutSeconds: 600, mediaMaxMb: 5 }, entries: {} },
+      agents: {
+        defaults: {
+          systemPrompt: '',
+          timeoutSeconds: 600,
+          mediaMaxMb: 5,
+          thinkingDefault: 'off',
+          reasoningDefault: 'off',
+        },
+        entries: {},
+      },
       models: { mode: 'merge', providers: {} },
       session: { mainKey: 'main' },
       env: { vars: {} },
