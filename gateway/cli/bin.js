@@ -10,9 +10,10 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const pinned = dirname(createRequire(import.meta.url).resolve('node/package.json'));
 const executable = process.platform === 'win32' ? 'node.exe' : 'node';
-const built = join(here, '..', '..', 'dist', 'gateway', 'main.js');
-// A checkout has no dist; there Node strips the types by itself.
-const main = existsSync(built) ? built : join(here, '..', 'main.ts');
+// A checkout has the sources, and Node strips their types; the published package has only dist,
+// because Node strips no types below node_modules.
+const source = join(here, '..', 'main.ts');
+const main = existsSync(source) ? source : join(here, '..', '..', 'dist', 'gateway', 'main.js');
 
 const child = spawn(join(pinned, 'bin', executable), [main, ...process.argv.slice(2)], {
   stdio: 'inherit',
@@ -21,7 +22,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => child.kill(signal));
 }
 child.on('error', (error) => {
-  console.error(`oc-gateway: cannot start its own Node: ${error.message}. Install it again.`);
+  console.error(`oc-gateway: cannot start its own Node: ${error.message}`);
+  console.error('Its install script may not have run: npm install --allow-scripts=node');
   process.exit(1);
 });
 child.on('exit', (code, signal) => {

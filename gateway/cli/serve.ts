@@ -15,6 +15,9 @@ import { createLog, type Logger } from '../log.ts';
 import type { Io } from './io.ts';
 import { listenForStop } from './signals.ts';
 
+/** `gateway.port` when nothing else names one. */
+const DEFAULT_PORT = 18_789;
+
 export interface ServeFlags {
   config?: string;
   port?: string;
@@ -124,12 +127,15 @@ function welcome(loaded: LoadedConfig, port: number, version: string): string {
   const who = model?.startsWith('demo/')
     ? 'The built-in demo answers; no model is connected. Set ONE_API_BASE_URL and ONE_API_KEY for a real one.'
     : `${model} answers.`;
-  const portFlag = port === 18_789 ? '' : ` -- --port ${port}`;
+  const flags = port === DEFAULT_PORT ? '' : ` --port ${port}`;
+  // From a checkout it is an npm script; installed, the binary itself.
+  const inCheckout = import.meta.url.endsWith('.ts');
+  const chat = inCheckout ? `npm run chat${flags && ` --${flags}`}` : `oc-gateway chat${flags}`;
   return `
 OC Gateway ${version}, demonstration on ws://127.0.0.1:${port}. ${who}
 Chat with it from another terminal:
 
-    npm run chat${portFlag}
+    ${chat}
 
 `;
 }
