@@ -10,6 +10,8 @@ export interface ConfiguredModel {
   api: ApiName;
   endpoint: ProviderEndpoint;
   info: ModelInfo;
+  /** Calls that its provider is given at once; the rest wait for their turn. */
+  maxConcurrentCalls: number;
   /** For people; the id if none is configured. */
   name: string;
 }

@@ -11,8 +11,8 @@ export interface Lane {
   readonly key: string;
   active: LiveRun | undefined;
   readonly queue: LiveRun[];
-  /** Sends that are being written to the store. */
-  accepting: number;
+  /** Sends that are being written to the store; each settles when its run stands in the queue, or never will. */
+  readonly accepting: Set<Promise<unknown>>;
 }
 
 export interface Lanes {
@@ -35,7 +35,7 @@ export function createLanes(): Lanes {
       const sessions = ensure(instances, principal.instanceId);
       let lane = sessions.get(key);
       if (!lane) {
-        lane = { principal, key, active: undefined, queue: [], accepting: 0 };
+        lane = { principal, key, active: undefined, queue: [], accepting: new Set() };
         sessions.set(key, lane);
       }
       return lane;
@@ -53,7 +53,7 @@ export function createLanes(): Lanes {
     },
 
     release(lane) {
-      if (lane.active || lane.queue.length > 0 || lane.accepting > 0) return;
+      if (lane.active || lane.queue.length > 0 || lane.accepting.size > 0) return;
       const { userId, instanceId } = lane.principal;
       const instances = users.get(userId);
       const sessions = instances?.get(instanceId);

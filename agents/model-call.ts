@@ -1,9 +1,11 @@
 /** Calls the first model of a chain that answers: retries and failover, before the first token only. */
 
+import { report } from '../providers/breaker.ts';
 import type { ProviderEvent, ProviderRequest, StopReason } from '../providers/contract.ts';
 import type { ProviderFailure } from '../providers/errors.ts';
-import type { AdapterSource } from './adapters.ts';
+import { retryDelay } from '../providers/retry.ts';
 import type { ConfiguredModel } from './definition.ts';
+import type { Endpoint, EndpointSource } from './endpoints.ts';
 
 export interface ModelCall {
   /** Tried in this order; never empty. */
@@ -11,11 +13,15 @@ export interface ModelCall {
   /** Built for each model that is tried: the context depends on its window. */
   request: (model: ConfiguredModel) => ProviderRequest;
   signal: AbortSignal;
+  /** Whose turn it is where calls have to wait: the user. */
+  turnOf: string;
   /** Told which model is tried now. */
   onModel: (model: ConfiguredModel) => void;
   /** Called for every event but the terminal one, synchronously, in order. */
-  onEvent: (event: Exclude<ProviderEvent, { type: 'done' | 'error' }>) => void;
+  onEvent: (event: StreamEvent) => void;
 }
+
+type StreamEvent = Exclude<ProviderEvent, { type: 'done' | 'error' }>;
 
 export type ModelResult =
   | { type: 'done'; stopReason: StopReason }
@@ -25,51 +31,11 @@ export type ModelResult =
 export type ModelCaller = (call: ModelCall) => Promise<ModelResult>;
 
 export interface ModelCallerOptions {
-  adapter: AdapterSource;
+  endpoint: EndpointSource;
   /** What was tried in vain, for the log. Ids, kinds and times; no message text. */
   log: (fields: object) => void;
   /** Uniform in [0, 1): jitter. */
   random?: () => number;
-}
-
-/** Attempts at one model before the next one of the chain is tried. */
-const MAX_ATTEMPTS = 3;
-/** Mean of the first pause; each further one is twice as long. */
-const BASE_DELAY_MS = 300;
-/** Nobody is kept waiting longer than this by a Retry-After; the failure is told instead. */
-const MAX_DELAY_MS = 8_000;
-
-export function createModelCaller(options: ModelCallerOptions): ModelCaller {
-  const random = options.random ?? Math.random;
-
-  return async (call) => {
-    let last: ModelResult | undefined;
-    for (const model of call.models) {
-      call.onModel(model);
-      for (let attempt = 1; ; attempt++) {
-        const tried = await attemptOnce(options.adapter, model, call);
-        if (tried.result.type === 'done' || tried.answered || call.signal.aborted)
-          return tried.result;
-        last = tried.result;
-        const { failure } = tried.result;
-        const pause = attempt < MAX_ATTEMPTS ? retryDelay(failure, attempt, random) : undefined;
-        const { kind, status, provider } = failure;
-        options.log({
-          event: 'model_call_failed',
-          provider,
-          model: failure.model,
-          kind,
-          status,
-          attempt,
-        });
-        if (pause === undefined || !(await waited(pause, call.signal))) break;
-      }
-      // Another model cannot mend what is wrong with the request itself.
-      if (last?.type === 'error' && !mayFailOver(last.failure)) break;
-      if (call.signal.aborted) break;
-    }
-    return last ?? { type: 'error', failure: NO_MODEL };
-  };
 }
 
 interface Attempt {
@@ -78,14 +44,75 @@ interface Attempt {
   answered: boolean;
 }
 
+export function createModelCaller(options: ModelCallerOptions): ModelCaller {
+  const { log, random = Math.random } = options;
+
+  /** Tries one model until it answers, or further tries are of no use. */
+  async function tryModel(
+    model: ConfiguredModel,
+    call: ModelCall,
+    isLast: boolean,
+  ): Promise<Attempt> {
+    const endpoint = await options.endpoint(model);
+    for (let attempt = 1; ; attempt++) {
+      const tried = await attemptOnce(endpoint, model, call, isLast);
+      if (tried.answered || tried.result.type === 'done') return tried;
+      const { failure } = tried.result;
+      const { kind, status, provider } = failure;
+      if (kind === 'aborted') return tried;
+      log({ event: 'model_call_failed', provider, model: failure.model, kind, status, attempt });
+      const pause = tried.refused ? undefined : retryDelay(failure, attempt, random);
+      if (pause === undefined || !(await waited(pause, call.signal))) return tried;
+    }
+  }
+
+  return async (call) => {
+    let last: Attempt = { result: { type: 'error', failure: NO_MODEL }, answered: false };
+    for (const [index, model] of call.models.entries()) {
+      last = await tryModel(model, call, index === call.models.length - 1);
+      const { result } = last;
+      const mayFailOver = result.type === 'error' && result.failure.retryable && !last.answered;
+      if (!mayFailOver || call.signal.aborted) break;
+    }
+    return last.result;
+  };
+}
+
+/** One call, if the endpoint may be called now and when it is its turn. `refused`: nothing was sent. */
 async function attemptOnce(
-  adapterOf: AdapterSource,
+  endpoint: Endpoint,
+  model: ConfiguredModel,
+  call: ModelCall,
+  isLast: boolean,
+): Promise<Attempt & { refused?: true }> {
+  const admission = await endpoint.queue.enter(call.turnOf, call.signal);
+  if (admission.outcome !== 'admitted') {
+    const failure = admission.outcome === 'aborted' ? aborted(model) : busy(model);
+    return { result: { type: 'error', failure }, answered: false, refused: true };
+  }
+  const permit = endpoint.breaker.admit(isLast);
+  if (!permit) {
+    admission.release();
+    return { result: { type: 'error', failure: resting(model) }, answered: false, refused: true };
+  }
+  try {
+    call.onModel(model);
+    const attempt = await drive(endpoint, model, call);
+    report(permit, attempt.result.type === 'error' ? attempt.result.failure.kind : undefined);
+    return attempt;
+  } finally {
+    permit.abandoned();
+    admission.release();
+  }
+}
+
+async function drive(
+  endpoint: Endpoint,
   model: ConfiguredModel,
   call: ModelCall,
 ): Promise<Attempt> {
-  const adapter = await adapterOf(model);
   let answered = false;
-  for await (const event of adapter(call.request(model))) {
+  for await (const event of endpoint.adapter(call.request(model))) {
     switch (event.type) {
       case 'done':
         return { result: { type: 'done', stopReason: event.stopReason }, answered: true };
@@ -106,33 +133,38 @@ async function attemptOnce(
         break;
     }
   }
-  const failure: ProviderFailure = {
-    kind: 'unknown',
-    retryable: false,
-    provider: model.endpoint.id,
-    model: model.info.id,
-    message: 'The model adapter ended its stream without saying how.',
-  };
-  return { result: { type: 'error', failure }, answered };
+  const message = 'The model adapter ended its stream without saying how.';
+  return { result: { type: 'error', failure: own(model, 'unknown', false, message) }, answered };
 }
 
-/** How long to wait before the same model is tried again; nothing: do not. */
-function retryDelay(
-  failure: ProviderFailure,
-  attempt: number,
-  random: () => number,
-): number | undefined {
-  if (!failure.retryable || failure.kind === 'timeout') return undefined;
-  if (failure.retryAfterMs !== undefined) {
-    return failure.retryAfterMs <= MAX_DELAY_MS ? failure.retryAfterMs : undefined;
-  }
-  // Half fixed, half random: clients that failed together do not return together.
-  return BASE_DELAY_MS * 2 ** (attempt - 1) * (0.5 + random());
+/** A failure that came about here, without a call. */
+function own(
+  model: ConfiguredModel,
+  kind: ProviderFailure['kind'],
+  retryable: boolean,
+  message: string,
+): ProviderFailure {
+  return { kind, retryable, provider: model.endpoint.id, model: model.info.id, message };
 }
 
-function mayFailOver(failure: ProviderFailure): boolean {
-  return failure.retryable || failure.kind === 'auth' || failure.kind === 'context_length';
-}
+const aborted = (model: ConfiguredModel) =>
+  own(model, 'aborted', false, 'The answer was stopped before the model was asked.');
+
+const busy = (model: ConfiguredModel) =>
+  own(
+    model,
+    'unavailable',
+    true,
+    `${model.endpoint.id} has too many answers to give; try again later.`,
+  );
+
+const resting = (model: ConfiguredModel) =>
+  own(
+    model,
+    'unavailable',
+    true,
+    `${model.endpoint.id} has been failing and is left alone for a while.`,
+  );
 
 /** True after the pause, false as soon as the signal aborts. */
 function waited(ms: number, signal: AbortSignal): Promise<boolean> {

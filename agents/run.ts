@@ -168,6 +168,7 @@ async function stream(
       signal: run.signal,
     }),
     signal: run.signal,
+    turnOf: run.principal.userId,
     onModel(model) {
       run.model = model;
     },

@@ -99,6 +99,14 @@ export function createRuns(options: RunsOptions): Runs {
     });
   }
 
+  async function accept(lane: Lane, turn: NewTurn): Promise<AcceptedTurn> {
+    const accepted = await store.acceptTurn(lane.principal, lane.key, turn);
+    if (accepted.outcome === 'accepted') {
+      lane.queue.push(createLiveRun(lane.principal, accepted.run));
+    }
+    return accepted;
+  }
+
   function isFull(): boolean {
     const limit = options.maxConcurrent();
     return limit > 0 && running.size >= limit;
@@ -164,26 +172,20 @@ export function createRuns(options: RunsOptions): Runs {
       if (draining) return { outcome: 'refused', reason: 'draining' };
       const lane = lanes.open(principal, key);
       // A known run id is answered whatever the queue's length: it adds nothing to it.
-      const full = lane.queue.length + lane.accepting >= options.maxQueuedPerSession();
+      const full = lane.queue.length + lane.accepting.size >= options.maxQueuedPerSession();
       const known = full ? store.run(principal, key, turn.runId) : undefined;
       if (full) {
         return known
           ? { outcome: 'duplicate', run: known }
           : { outcome: 'refused', reason: 'queue_full' };
       }
-      const idle = !lane.active && lane.queue.length === 0 && lane.accepting === 0;
-      lane.accepting++;
+      const idle = !lane.active && lane.queue.length === 0 && lane.accepting.size === 0;
+      const accepting = accept(lane, { ...turn, start: idle && !isFull() });
+      lane.accepting.add(accepting);
       try {
-        const accepted = await store.acceptTurn(principal, key, {
-          ...turn,
-          start: idle && !isFull(),
-        });
-        if (accepted.outcome === 'accepted') {
-          lane.queue.push(createLiveRun(principal, accepted.run));
-        }
-        return accepted;
+        return await accepting;
       } finally {
-        lane.accepting--;
+        lane.accepting.delete(accepting);
         pump(lane);
       }
     },
@@ -191,6 +193,8 @@ export function createRuns(options: RunsOptions): Runs {
     async abort(principal, key, runId) {
       const lane = lanes.find(principal, key);
       if (!lane) return [];
+      // Who stops right behind a send, before its acknowledgement, means that send too.
+      if (lane.accepting.size > 0) await Promise.allSettled(lane.accepting);
       const mine = [...lane.queue, ...(lane.active ? [lane.active] : [])].filter(
         (run) => runId === undefined || run.record.runId === runId,
       );

@@ -103,6 +103,7 @@ function add(
       ...(Object.keys(compat).length > 0 && { compat }),
     },
     info,
+    maxConcurrentCalls: provider.maxConcurrentCalls,
     name: listed.name ?? info.id,
   };
   models.set(model.ref, model);

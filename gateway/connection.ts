@@ -42,6 +42,8 @@ export interface ConnectionDeps {
   hub: Hub;
   ticks: Ticks;
   newId: () => string;
+  /** Limits that the listener and the ticks were started with: an edit of them waits for a restart. */
+  lasting: { readonly maxPayloadBytes: number; readonly tickIntervalMs: number };
 }
 
 /** Malformed frames that a connected client may send before it is taken for broken. */
@@ -89,11 +91,8 @@ export class Connection implements Subscriber, Caller {
   received(text: string | undefined, bytes: number): void {
     if (this.#phase === 'closed') return;
     if (text === undefined) return this.close(CLOSES.binaryFrame);
-    const { limits } = this.#deps.services.config().gateway;
     const connected = this.#phase === 'connected';
-    if (bytes > (connected ? limits.maxPayloadBytes : limits.preConnectBytes)) {
-      return this.close(CLOSES.frameTooLarge);
-    }
+    if (bytes > this.#maxFrameBytes()) return this.close(CLOSES.frameTooLarge);
     const decoded = decodeFrame(text);
     if (!decoded.ok) return this.#badFrame(decoded.problem);
     if (!connected) return this.#handshake(decoded.frame);
@@ -148,7 +147,9 @@ export class Connection implements Subscriber, Caller {
     const catalog = services.catalog();
     const bound = gateway.instances?.[this.principal.instanceId];
     const instanceAgentId = bound ?? catalog.defaultAgentId;
-    const given = this.#decision.ok ? this.#decision.sessionKey : undefined;
+    const named = this.#decision.ok ? this.#decision.sessionKey : undefined;
+    // A header with the bare main key says what no header says.
+    const given = named === session.mainKey ? undefined : named;
     return {
       catalog,
       instanceAgentId,
@@ -156,6 +157,12 @@ export class Connection implements Subscriber, Caller {
       mainKey: session.mainKey,
       mainSessionKey: given ?? mainSessionKey(instanceAgentId, session.mainKey),
     };
+  }
+
+  #maxFrameBytes(): number {
+    const { services, lasting } = this.#deps;
+    if (this.#phase === 'connected') return lasting.maxPayloadBytes;
+    return services.config().gateway.limits.preConnectBytes;
   }
 
   #handshake(frame: RequestFrame): void {
@@ -215,7 +222,7 @@ export class Connection implements Subscriber, Caller {
   }
 
   #hello() {
-    const { services } = this.#deps;
+    const { services, lasting } = this.#deps;
     const { limits } = services.config().gateway;
     const keys = this.keys();
     const agent = keys.catalog.agents.get(keys.instanceAgentId);
@@ -234,9 +241,9 @@ export class Connection implements Subscriber, Caller {
         mainSessionKey: keys.mainSessionKey,
       },
       policy: {
-        maxPayload: limits.maxPayloadBytes,
+        maxPayload: lasting.maxPayloadBytes,
         maxBufferedBytes: limits.maxBufferedBytes,
-        tickIntervalMs: limits.tickIntervalMs,
+        tickIntervalMs: lasting.tickIntervalMs,
         attachments: { maxBytes: maxImageBytes, maxImageBytes },
       },
     });

@@ -1,6 +1,6 @@
 /** The composition root: makes the parts, hands them to each other, starts and stops them. */
 
-import { createAdapters } from '../agents/adapters.ts';
+import { createEndpoints } from '../agents/endpoints.ts';
 import { createModelCaller } from '../agents/model-call.ts';
 import { createRuns } from '../agents/runs.ts';
 import { openSessionStore } from '../agents/sessions/sqlite-store.ts';
@@ -62,7 +62,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const runs = createRuns({
     store,
     catalog: () => catalog,
-    callModel: createModelCaller({ adapter: createAdapters(), log: (fields) => log.warn(fields) }),
+    callModel: createModelCaller({
+      endpoint: createEndpoints(),
+      log: (fields) => log.warn(fields),
+    }),
     listener: hub.listener,
     now,
     checkpointMs: () => config().gateway.streaming.checkpointMs,
@@ -89,7 +92,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { limits } = config().gateway;
   const ticks = startTicks(limits.tickIntervalMs, now);
   const newId = () => crypto.randomUUID();
-  const deps = { services, hub, ticks, newId };
+  const deps = { services, hub, ticks, newId, lasting: limits };
   let ready = false;
 
   const server: Server = await listen({

@@ -71,8 +71,11 @@ interface SocketData {
   handler?: SocketHandler;
 }
 
-/** Above our own limit, so that a frame that is too large gets a close code instead of a cut. */
-const PAYLOAD_HEADROOM_BYTES = 64 * 1024;
+/**
+ * Above our own limits, so that a frame that is too large gets a close code instead of a cut. Twice
+ * the most that `limits.preConnectBytes` can be, which may itself be above `limits.maxPayloadBytes`.
+ */
+const PAYLOAD_HEADROOM_BYTES = 2 * 1024 * 1024;
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   200: '200 OK',
@@ -116,7 +119,10 @@ export function listen(options: ServerOptions): Promise<Server> {
   });
   app.get('/healthz', (res) => answer(res, options.health()));
   app.get('/readyz', (res) => answer(res, options.ready()));
-  app.any('/*', (res) => answer(res, { status: 404, body: { error: 'not found' } }));
+  app.any('/*', (res, req) => {
+    const refusal = { status: 404, body: { error: 'not found' } };
+    answer(res, refusal, req.getMethod() === 'head');
+  });
 
   return new Promise((resolve, reject) => {
     app.listen(options.host, options.port, EXCLUSIVE_PORT, (token) => {
@@ -182,11 +188,14 @@ function upgrade(
   );
 }
 
-function answer(res: HttpResponse, { status, body }: HttpAnswer): void {
+/** An answer to HEAD must not have a body: the client would read it as the start of the next answer. */
+function answer(res: HttpResponse, { status, body }: HttpAnswer, headOnly = false): void {
+  const json = JSON.stringify(body);
   res.cork(() => {
     res.writeStatus(STATUS_TEXT[status] ?? String(status));
     res.writeHeader('content-type', 'application/json');
     res.writeHeader('cache-control', 'no-store');
-    res.end(JSON.stringify(body));
+    if (headOnly) res.endWithoutBody(Buffer.byteLength(json));
+    else res.end(json);
   });
 }

@@ -2,7 +2,7 @@
  * Google's Gemini API (`:streamGenerateContent`), and the only file that imports its SDK. Format:
  * https://ai.google.dev/api/generate-content.
  *
- * The SDK is the least accommodating: it takes no `fetch`, hides response headers, keeps every
+ * The SDK is the least accommodating: it takes no `fetch`, hides headers and causes, keeps every
  * chunk until the end, and leaves the connection open when its iterator is left. Each is met here.
  */
 
@@ -32,7 +32,8 @@ import type {
   Usage,
 } from './contract.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
-import { UNREADABLE } from './response.ts';
+import { refuseDocument, UNREADABLE } from './response.ts';
+import { createFetch, type Fetch } from './transport.ts';
 import {
   countAt,
   isText,
@@ -76,18 +77,66 @@ const STOP_REASONS: Readonly<Record<string, StopReason>> = {
 export const createAdapter: AdapterFactory = (endpoint) => {
   const { apiKey, options } = connection(endpoint);
   const client = new GoogleGenerativeAI(apiKey);
+  const fetch = createFetch();
   return defineAdapter<GenerateContentResponse>(endpoint, {
     async open(request, signal) {
       const model = client.getGenerativeModel({ model: request.model.id }, options);
-      const { stream, response } = await model.generateContentStream(toBody(request), { signal });
+      const seen = watch(fetch);
+      const asked = lend(seen.fetch, () =>
+        model.generateContentStream(toBody(request), { signal }),
+      );
+      const answered = await asked.catch((error: unknown) => {
+        throw seen.explain(error);
+      });
       // The SDK also gathers the whole answer for us; if the stream breaks, that promise breaks too.
-      response.catch(ignore);
-      return stream;
+      answered.response.catch(ignore);
+      if (seen.response) refuseDocument(seen.response, endpoint.id);
+      return answered.stream;
     },
     reader: createReader,
     describe,
   });
 };
+
+/**
+ * Runs `call` with `fetch` in the place of the global one, and puts that back before anyone else
+ * can run. The SDK looks the global up in the synchronous part of its call, and offers no other
+ * way; the built-in one would follow a redirect and carry the API key along, for one.
+ */
+function lend<T>(fetch: Fetch, call: () => T): T {
+  const own = globalThis.fetch;
+  globalThis.fetch = fetch;
+  try {
+    return call();
+  } finally {
+    globalThis.fetch = own;
+  }
+}
+
+/** Remembers what the SDK does not pass on: the response, and why there was none. */
+function watch(fetch: Fetch) {
+  let response: Response | undefined;
+  let cause: unknown;
+  return {
+    get response() {
+      return response;
+    },
+    fetch: async (...args: Parameters<Fetch>) => {
+      try {
+        response = await fetch(...args);
+        return response;
+      } catch (error) {
+        cause = error;
+        throw error;
+      }
+    },
+    explain(error: unknown): unknown {
+      if (cause !== undefined) return cause;
+      if (!response) return error;
+      return new UpstreamFault({ ...describe(error), headers: response.headers });
+    },
+  };
+}
 
 /** The SDK refuses some headers as custom ones, but has a place of its own for each. */
 function connection(endpoint: ProviderEndpoint): { apiKey: string; options: RequestOptions } {
@@ -242,7 +291,7 @@ function throwIfFailed(chunk: unknown): void {
 
 /** The SDK holds on to each chunk until the end; emptied, a long answer costs it next to nothing. */
 function forget(chunk: object): void {
-  for (const key of Object.keys(chunk)) Reflect.deleteProperty(chunk, key);
+  for (const key of Object.keys(chunk)) Reflect.set(chunk, key, undefined);
 }
 
 /** The prompt includes what came from the cache; thoughts count as output, but stand apart. */

@@ -1,8 +1,8 @@
 /**
- * `fetch` over node:http, for SDKs that accept one. Against the built-in `fetch` it costs about a
- * third less CPU per chunk, has no five-minute limits of its own, never follows a redirect (which
- * would carry the API key elsewhere), and keeps its connection when a reader stops at an end
- * marker a moment before the response ends, as the openai SDK does with every answer.
+ * `fetch` over node:http, for the SDKs. Against the built-in one it costs about a fifth less CPU per
+ * token, has no five-minute limits of its own, never follows a redirect (which would carry the API
+ * key elsewhere), and keeps its connection when a reader stops at an end marker a moment before the
+ * response ends, as the openai SDK does with every answer.
  */
 
 import * as http from 'node:http';
@@ -56,14 +56,14 @@ function exchange(
   reject: (error: Error) => void,
 ): void {
   const signal = init.signal ?? undefined;
-  const abort = () => outgoing.destroy(new DOMException('The request was aborted', 'AbortError'));
+  const abort = () => outgoing.destroy(aborted());
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   outgoing.on('close', () => signal?.removeEventListener('abort', abort));
   outgoing.on('error', reject);
   outgoing.on('response', (message) => {
     try {
-      resolve(toResponse(message));
+      resolve(toResponse(message, signal));
     } catch (error) {
       message.destroy();
       reject(error instanceof Error ? error : new Error('unreadable response'));
@@ -73,7 +73,12 @@ function exchange(
   outgoing.end(typeof init.body === 'string' ? init.body : undefined);
 }
 
-function toResponse(message: http.IncomingMessage): Response {
+/** What `fetch` rejects with, and what the SDKs know as the caller's own doing. */
+function aborted(): DOMException {
+  return new DOMException('The request was aborted', 'AbortError');
+}
+
+function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefined): Response {
   const headers = new Headers();
   const { rawHeaders, statusCode = 0, statusMessage = '' } = message;
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
@@ -81,14 +86,17 @@ function toResponse(message: http.IncomingMessage): Response {
   }
   const bodyless = statusCode === 204 || statusCode === 205 || statusCode === 304;
   if (bodyless) message.resume();
-  return new Response(bodyless ? null : toStream(message), {
+  return new Response(bodyless ? null : toStream(message, signal), {
     status: statusCode,
     statusText: statusMessage,
     headers,
   });
 }
 
-function toStream(message: http.IncomingMessage): ReadableStream<Uint8Array> {
+function toStream(
+  message: http.IncomingMessage,
+  signal: AbortSignal | undefined,
+): ReadableStream<Uint8Array> {
   let cancelled = false;
   return new ReadableStream<Uint8Array>(
     {
@@ -102,7 +110,7 @@ function toStream(message: http.IncomingMessage): ReadableStream<Uint8Array> {
           if (!cancelled) controller.close();
         });
         message.on('error', (error) => {
-          if (!cancelled) controller.error(error);
+          if (!cancelled) controller.error(signal?.aborted ? aborted() : error);
         });
       },
       pull() {

@@ -55,7 +55,7 @@ export function createGroupCommit(
     const batch = queue.slice(0, MAX_OPERATIONS);
     const settle: (() => void)[] = [];
     try {
-      abandon();
+      if (db.inTransaction) rollback.run();
       begin.run();
       const end = now() + budgetMs;
       for (const operation of batch) {
@@ -64,6 +64,7 @@ export function createGroupCommit(
       }
       commit.run();
     } catch (error) {
+      abandon();
       queue = queue.slice(batch.length);
       const failure = unavailable(error);
       for (const operation of batch) operation.reject(failure);
@@ -73,9 +74,13 @@ export function createGroupCommit(
     for (const each of settle) each();
   }
 
-  /** Ends a transaction that failed; done before the next one, so that its own failure is retried too. */
+  /** At once: until then this connection's reads would see what nobody was promised. */
   function abandon(): void {
-    if (db.inTransaction) rollback.run();
+    try {
+      if (db.inTransaction) rollback.run();
+    } catch {
+      // The failure that led here is the one to report; the next flush tries this again.
+    }
   }
 
   function inSavepoint(operation: Waiting): () => void {

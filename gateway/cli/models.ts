@@ -1,8 +1,7 @@
 /** `oc-gateway models [--probe]`: what is configured, and with --probe, who answers. */
 
-import type { AdapterSource } from '../../agents/adapters.ts';
-import { createAdapters } from '../../agents/adapters.ts';
 import type { Catalog, ConfiguredModel } from '../../agents/definition.ts';
+import { createEndpoints, type EndpointSource } from '../../agents/endpoints.ts';
 import { buildCatalog } from '../catalog.ts';
 import { loadConfig } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
@@ -30,9 +29,9 @@ export async function models(io: Io, flags: ModelsFlags): Promise<number> {
     return 1;
   }
   const width = Math.max(...listed.map((model) => model.ref.length));
-  const adapters = createAdapters();
+  const endpoints = createEndpoints();
   // All at once: they are different services, and one that hangs should not hold up the list.
-  const verdicts = listed.map((model) => (flags.probe ? probe(adapters, model) : undefined));
+  const verdicts = listed.map((model) => (flags.probe ? probe(endpoints, model) : undefined));
   let failed = false;
   for (const [index, model] of listed.entries()) {
     const verdict = await verdicts[index];
@@ -59,8 +58,8 @@ interface Verdict {
 }
 
 /** One call for one token. Tells the time to the first event, or why there was none. */
-async function probe(adapterOf: AdapterSource, model: ConfiguredModel): Promise<Verdict> {
-  const adapter = await adapterOf(model);
+async function probe(endpointOf: EndpointSource, model: ConfiguredModel): Promise<Verdict> {
+  const { adapter } = await endpointOf(model);
   const started = performance.now();
   const elapsed = () => `${Math.round(performance.now() - started)} ms`;
   const call = adapter({

@@ -185,6 +185,15 @@ const provider = {
         'Longest silence of the endpoint in seconds: before its headers, before the first token and between tokens.',
       default: 120,
     },
+    maxConcurrentCalls: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 100_000,
+      description:
+        'Calls that this endpoint is given at once. Further ones wait, and users take turns.',
+      default: 512,
+      'x-oc-gateway': true,
+    },
     compat: {
       ...compat,
       description:

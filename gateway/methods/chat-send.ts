@@ -8,7 +8,7 @@ import { protocolError } from '../protocol/errors.ts';
 import { messageBody } from '../session-events.ts';
 import { unknownAgent } from '../session-keys.ts';
 import { type Caller, method, RequestError, refuse, type Services } from './method.ts';
-import { keyOf, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
+import { keyOf, mustExist, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
 
 /** The bound is the published schema's for run ids (`ChatHistoryParams.inputRunIds`). */
 const RUN_ID = { type: 'string', minLength: 1, maxLength: 256 } as const;
@@ -182,7 +182,9 @@ export const chatAbort = method(
   ABORT,
   async (params, caller, services) => {
     const { key } = keyOf(caller, params.sessionKey);
-    const runIds = await services.runs.abort(caller.principal, key, params.runId);
+    const runId = params.runId?.toWellFormed();
+    const runIds = await services.runs.abort(caller.principal, key, runId);
+    if (runIds.length === 0) mustExist(caller, services, key);
     return { ok: true, aborted: runIds.length > 0, runIds };
   },
 );

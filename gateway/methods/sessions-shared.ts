@@ -21,6 +21,11 @@ export function sessionNotFound(key: string): never {
   return refuse('SESSION_NOT_FOUND', `Session "${key.slice(0, 200)}" was not found.`);
 }
 
+/** The caller's session of this key, or the refusal that says that there is none. */
+export function mustExist(caller: Caller, services: Services, key: string): SessionRecord {
+  return services.store.describe(caller.principal, key) ?? sessionNotFound(key);
+}
+
 /** The wire row of a session, with what this process knows of its runs. */
 export function rowOf(services: Services, principal: Principal, session: SessionRecord): object {
   const catalog = services.catalog();

@@ -3,9 +3,11 @@
 import type { SessionPatch, SessionRecord } from '../../agents/sessions/store.ts';
 import { ATTACHMENTS } from '../attachments.ts';
 import { splitModelRef } from '../config/settings.ts';
+import { protocolError } from '../protocol/errors.ts';
+import { mayUseAgent, unknownAgent } from '../session-keys.ts';
 import { startTurn } from './chat-send.ts';
 import { type Caller, method, RequestError, refuse, type Services } from './method.ts';
-import { keyOf, rowOf, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
+import { keyOf, mustExist, rowOf, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
 
 const LABEL = { type: 'string', minLength: 1, maxLength: 512 } as const;
 const MODEL = { type: 'string', minLength: 1, maxLength: 256 } as const;
@@ -33,6 +35,7 @@ export const sessionsCreate = method(
     const { principal } = caller;
     const named = params.key ?? newKey(caller, params.agentId, params.idempotencyKey);
     const { key, agentId } = keyOf(caller, named);
+    expectAgent(caller, params.agentId, agentId);
     const label = (params.label ?? params.displayName)?.toWellFormed();
     const model = params.model === undefined ? undefined : knownModel(services, params.model);
     const made = await services.store.create(principal, {
@@ -54,7 +57,7 @@ export const sessionsCreate = method(
         : await firstTurn(services, caller, {
             key,
             agentId,
-            runId: params.idempotencyKey ?? crypto.randomUUID(),
+            runId: params.idempotencyKey?.toWellFormed() ?? crypto.randomUUID(),
             message,
             attachments: params.attachments,
           });
@@ -82,6 +85,16 @@ async function firstTurn(
     if (error instanceof RequestError) return { runStarted: false, runError: error.error };
     throw error;
   }
+}
+
+/** A key decides who answers; a client that names somebody else beside it would be misunderstood. */
+function expectAgent(caller: Caller, asked: string | undefined, agentId: string): void {
+  if (asked === undefined || asked === agentId) return;
+  if (!mayUseAgent(caller.keys(), asked)) throw new RequestError(unknownAgent(asked));
+  const problem = `at /agentId: the key belongs to the agent "${agentId}"`;
+  throw new RequestError(
+    protocolError('INVALID_REQUEST', `invalid sessions.create params: ${problem}`),
+  );
 }
 
 /** Repeating a create with the same idempotency key meets the same session. */
@@ -131,9 +144,7 @@ export const sessionsPatch = method(
   async (params, caller, services) => {
     const { key } = keyOf(caller, params.key);
     const { principal } = caller;
-    const current = services.store.describe(principal, key);
-    if (!current) return sessionNotFound(key);
-    expectSession(current, params.expectedSessionId);
+    expectSession(mustExist(caller, services, key), params.expectedSessionId);
     const patch: SessionPatch = {
       ...(params.label !== undefined && { label: params.label?.toWellFormed() ?? null }),
       ...(params.model !== undefined && {
@@ -176,7 +187,7 @@ export const sessionsReset = method(
   async (params, caller, services) => {
     const { key } = keyOf(caller, params.key);
     const { principal } = caller;
-    if (!services.store.describe(principal, key)) return sessionNotFound(key);
+    mustExist(caller, services, key);
     await services.runs.abort(principal, key);
     const session = await services.store.reset(principal, key, services.now());
     if (!session) return sessionNotFound(key);
@@ -203,9 +214,7 @@ export const sessionsDelete = method(
   async (params, caller, services) => {
     const { key } = keyOf(caller, params.key);
     const { principal } = caller;
-    const session = services.store.describe(principal, key);
-    if (!session) return sessionNotFound(key);
-    expectSession(session, params.expectedSessionId);
+    expectSession(mustExist(caller, services, key), params.expectedSessionId);
     await services.runs.abort(principal, key);
     if (!(await services.store.delete(principal, key))) return sessionNotFound(key);
     services.hub.sessionChanged(principal, key, 'delete');
@@ -224,10 +233,11 @@ export const sessionsAbort = method(
   ABORT,
   async (params, caller, services) => {
     const { principal } = caller;
-    const found =
-      params.runId === undefined ? undefined : services.runs.find(principal, params.runId);
+    const runId = params.runId?.toWellFormed();
+    const found = runId === undefined ? undefined : services.runs.find(principal, runId);
     const key = params.key === undefined ? found?.record.sessionKey : keyOf(caller, params.key).key;
-    const runIds = key === undefined ? [] : await services.runs.abort(principal, key, params.runId);
+    const runIds = key === undefined ? [] : await services.runs.abort(principal, key, runId);
+    if (key !== undefined && runIds.length === 0) mustExist(caller, services, key);
     const status = runIds.length > 0 ? 'aborted' : 'no-active-run';
     return { ok: true, abortedRunId: runIds[0] ?? null, runIds, status };
   },

@@ -94,7 +94,7 @@ export const FOREIGN_CLOSES = {
   goingAway: { code: 1001, when: "the client's page or process went away" },
   abnormal: {
     code: 1006,
-    when: 'no close frame arrived: the network or the proxy failed, the upgrade was refused, the peer stopped answering pings, or a frame broke the WebSocket protocol or was not UTF-8',
+    when: 'no close frame arrived: the network or the proxy failed, the upgrade was refused, the peer stopped answering pings, or a frame broke the WebSocket protocol, was not UTF-8, or exceeded `policy.maxPayload` by over 2 MiB',
   },
   clientTimeout: {
     code: 4000,

@@ -56,4 +56,3 @@ export interface Fixture {
   /** The header that carries the key, and its value for the key `KEY`. */
   authorization: readonly [string, string];
 }
-

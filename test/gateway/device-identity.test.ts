@@ -2,7 +2,7 @@
 
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Client, connectParams, openClient, ORIGIN } from '../support/client.ts';
+import { type Client, connectParams, ORIGIN, openClient } from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
 import { type SharedGateway, shareGateway } from '../support/gateway.ts';
 
@@ -37,7 +37,7 @@ function newKey(): Key {
 
 const base64url = (bytes: Buffer) => bytes.toString('base64url');
 
-/** A device as an honest client makes it, for `connectParams()`; `signed` replaces parts of what it signs. */
+/** A device as an honest client makes it, for `connectParams()`. */
 function prove(
   key: Key,
   { nonce, signedAt }: { nonce: string; signedAt: number },
@@ -130,7 +130,7 @@ describe('a device is refused', () => {
 
   test('that signed fewer scopes than it asks for', async () => {
     const { client, ...challenge } = await challenged();
-    const params = { ...connectParams({ scopes: ['operator.admin'] }) };
+    const params = connectParams({ scopes: ['operator.admin'] });
     const { error } = await client.ask('connect', { ...params, device: prove(mine, challenge) });
     expect(error.details.code).toBe('DEVICE_AUTH_SIGNATURE_INVALID');
   });

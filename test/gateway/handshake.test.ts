@@ -175,7 +175,7 @@ describe('scopes', () => {
   test.each(['root', 'constructor'])('of identityScopes reach the user %s', async (user) => {
     const client = await connect({ user });
     expect(client.hello.auth.scopes).toContain('operator.admin');
-    await client.say('main', 'hello');
+    await client.request('sessions.create', { key: 'main' });
     expect(await client.request('chat.inject', inject)).toMatchObject({ ok: true });
   });
 

@@ -162,23 +162,17 @@ describe('failures', () => {
 describe('surrogate pairs', () => {
   it('survive any split of any text', () => {
     assert(
-      property(
-        string({ unit: 'grapheme' }),
-        array(nat(), { maxLength: 8 }),
-        (text, cuts) => {
-          const edges = [
-            ...new Set([0, ...cuts.map((cut) => cut % (text.length + 1)), text.length]),
-          ];
-          edges.sort((a, b) => a - b);
-          const joiner = createPairJoiner();
-          const deltas = edges
-            .slice(1)
-            .map((edge, index) => joiner.join(text.slice(edges[index], edge)));
-          deltas.push(joiner.flush());
-          expect(deltas.every((delta) => delta.isWellFormed())).toBe(true);
-          expect(deltas.join('')).toBe(text);
-        },
-      ),
+      property(string({ unit: 'grapheme' }), array(nat(), { maxLength: 8 }), (text, cuts) => {
+        const edges = [...new Set([0, ...cuts.map((cut) => cut % (text.length + 1)), text.length])];
+        edges.sort((a, b) => a - b);
+        const joiner = createPairJoiner();
+        const deltas = edges
+          .slice(1)
+          .map((edge, index) => joiner.join(text.slice(edges[index], edge)));
+        deltas.push(joiner.flush());
+        expect(deltas.every((delta) => delta.isWellFormed())).toBe(true);
+        expect(deltas.join('')).toBe(text);
+      }),
     );
   });
 

@@ -72,3 +72,11 @@ export function upgradeRequest(user: string, more: readonly string[] = []): stri
     '',
   ].join('\r\n');
 }
+
+/** A frame as a client sends it (RFC 6455, 5.2); masked with zeros, so that its bytes are the payload's. */
+export function clientFrame(payload: string | Uint8Array, firstByte = 0x81): Buffer {
+  const bytes = Buffer.from(payload);
+  const header =
+    bytes.length < 126 ? [0x80 | bytes.length] : [0xfe, bytes.length >> 8, bytes.length & 0xff];
+  return Buffer.concat([Buffer.from([firstByte, ...header]), Buffer.alloc(4), bytes]);
+}

@@ -62,6 +62,14 @@ export function pause(ms: number): Piece {
   return { pause: ms };
 }
 
+/**
+ * Lets what is on its way between client and server of this process arrive: both live on one event
+ * loop, and loopback holds nothing back, so a handful of its turns carries everything over.
+ */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+}
+
 export interface Reply {
   /** 200 by default. */
   status?: number;

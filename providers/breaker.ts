@@ -1,0 +1,104 @@
+/**
+ * A circuit breaker: a provider that keeps failing is left alone for a while, so that users do not
+ * wait for it one after the other. After that one call probes it; the others go on without it until
+ * the probe has come back.
+ */
+
+import type { FailureKind } from './errors.ts';
+
+export interface BreakerOptions {
+  /** Failures in a row that open it. */
+  failures: number;
+  /** How long it stays open the first time, in milliseconds; doubled by each probe that fails. */
+  openMs: number;
+  maxOpenMs: number;
+  /** Milliseconds on a clock that never goes back. */
+  now: () => number;
+}
+
+export const DEFAULT_BREAKER = { failures: 5, openMs: 5_000, maxOpenMs: 120_000 };
+
+export type BreakerState = 'closed' | 'open' | 'half_open';
+
+/** Leave for one call. Report exactly one end; further reports are ignored. */
+export interface Permit {
+  /** The provider answered, be it with an answer or with a refusal that is no fault of its own. */
+  answered(): void;
+  /** The provider did not do its work. */
+  failed(): void;
+  /** The call ended for another reason, e.g. its user stopped it: nothing was learnt. */
+  abandoned(): void;
+}
+
+export interface Breaker {
+  state(): BreakerState;
+  /**
+   * Leave to call, or nothing while the provider is to be left alone. `force` always gives leave:
+   * for the last candidate, since a call that may fail is better than none.
+   */
+  admit(force?: boolean): Permit | undefined;
+}
+
+/** Only these are the provider's own fault; the others say something about one user's request or key. */
+const FAULTS: ReadonlySet<FailureKind> = new Set(['timeout', 'unavailable']);
+
+/** Reports how a call ended: without a failure, or with one of this kind. */
+export function report(permit: Permit, kind: FailureKind | undefined): void {
+  if (kind === 'aborted') permit.abandoned();
+  else if (kind !== undefined && FAULTS.has(kind)) permit.failed();
+  else permit.answered();
+}
+
+export function createBreaker(options: BreakerOptions): Breaker {
+  let failuresInRow = 0;
+  let openMs = options.openMs;
+  /** Set while open or half-open. */
+  let openUntil: number | undefined;
+  let probing = false;
+
+  const state = (): BreakerState => {
+    if (openUntil === undefined) return 'closed';
+    return probing || options.now() >= openUntil ? 'half_open' : 'open';
+  };
+  const close = () => {
+    failuresInRow = 0;
+    openMs = options.openMs;
+    openUntil = undefined;
+  };
+  const open = () => {
+    openUntil = options.now() + openMs;
+    openMs = Math.min(openMs * 2, options.maxOpenMs);
+  };
+
+  const permit = (isProbe: boolean): Permit => {
+    let reported = false;
+    const once = (then: () => void) => () => {
+      if (reported) return;
+      reported = true;
+      if (isProbe) probing = false;
+      then();
+    };
+    return {
+      answered: once(close),
+      failed: once(() => {
+        failuresInRow += 1;
+        // Calls that began before it opened fail after it: they teach nothing new.
+        if (isProbe || (openUntil === undefined && failuresInRow >= options.failures)) open();
+      }),
+      abandoned: once(() => {}),
+    };
+  };
+
+  return {
+    state,
+    admit(force = false) {
+      const now = state();
+      if (now === 'closed') return permit(false);
+      if (now === 'half_open' && !probing) {
+        probing = true;
+        return permit(true);
+      }
+      return force ? permit(false) : undefined;
+    },
+  };
+}

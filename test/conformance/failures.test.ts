@@ -1,0 +1,245 @@
+/** What every adapter makes of an API that misbehaves. */
+
+import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
+import {
+  collect,
+  endpoint,
+  failureOf,
+  IMPATIENT_MS,
+  last,
+  SECRET,
+  textOf,
+} from '../providers/calls.ts';
+import { CUT, gate } from '../support/upstream/http.ts';
+import {
+  APIS,
+  type Bench,
+  errorOf,
+  loadFixture,
+  openBench,
+  ordinaryEnd,
+  streamOf,
+  wholeAnswer,
+} from './suite.ts';
+
+const STATUSES = [
+  [400, 'bad_request', false],
+  [401, 'auth', false],
+  [403, 'auth', false],
+  [404, 'bad_request', false],
+  [408, 'timeout', true],
+  [429, 'rate_limit', true],
+  [500, 'unavailable', true],
+  [503, 'unavailable', true],
+  [529, 'unavailable', true],
+] as const;
+
+/** Never opened: what waits for it waits until the client leaves. */
+const never = gate().promise;
+
+describe.each(APIS)('%s', async (api) => {
+  const fixture = await loadFixture(api);
+  let bench: Bench;
+  beforeEach(async () => {
+    bench = await openBench(api);
+  });
+  afterEach(() => bench.close());
+
+  /** An answer that has begun: one token is out. */
+  const begun = [...fixture.head, fixture.token('so far')];
+
+  describe('answers of another status', () => {
+    test.each(STATUSES)('%i is %s, and is not asked again', async (status, kind, retryable) => {
+      bench.upstream.script(
+        errorOf(fixture.error(status, `no: ${SECRET} at ${bench.upstream.url}`)),
+      );
+      const events = await collect(bench.call());
+      expect(events).toHaveLength(1);
+      expect(failureOf(events)).toMatchObject({
+        kind,
+        retryable,
+        status,
+        provider: 'oneapi',
+        model: 'test-model',
+        message: expect.stringContaining('oneapi'),
+      });
+      expect(bench.upstream.requests).toHaveLength(1);
+    });
+
+    it('429 may say how long to wait', async () => {
+      bench.upstream.script(errorOf(fixture.rateLimit));
+      const found = failureOf(await collect(bench.call()));
+      expect(found).toMatchObject({ kind: 'rate_limit', retryAfterMs: 7_000 });
+      expect(found.message).toContain('wait 7 s');
+    });
+
+    test.each(fixture.contextTooLong)('a context that is too long: $body', async (reply) => {
+      bench.upstream.script(errorOf(reply));
+      expect(failureOf(await collect(bench.call()))).toMatchObject({
+        kind: 'context_length',
+        retryable: false,
+        status: reply.status,
+      });
+    });
+
+    test.each(fixture.special ?? [])('$reply.body is $kind', async ({ reply, kind }) => {
+      bench.upstream.script(errorOf(reply));
+      expect(failureOf(await collect(bench.call()))).toMatchObject({ kind, status: reply.status });
+    });
+
+    it('HTML from a proxy is judged by its status', async () => {
+      const headers = { 'content-type': 'text/html' };
+      bench.upstream.script({ status: 502, headers, body: ['<h1>502 Bad Gateway</h1>'] });
+      expect(failureOf(await collect(bench.call()))).toMatchObject({
+        kind: 'unavailable',
+        retryable: true,
+        status: 502,
+      });
+    });
+
+    it('a redirect is not followed with the key', async () => {
+      const elsewhere = await openBench(api);
+      const headers = { location: elsewhere.upstream.url };
+      bench.upstream.script({ status: 307, headers, body: [] });
+      elsewhere.upstream.script(wholeAnswer(fixture, 'stolen'));
+      const events = await collect(bench.call());
+      expect(elsewhere.upstream.requests.map((request) => request.headers)).not.toContainEqual(
+        expect.objectContaining({ [fixture.authorization[0]]: expect.stringContaining(SECRET) }),
+      );
+      expect(events).toHaveLength(1);
+      await elsewhere.close();
+    });
+  });
+
+  describe('answers that are none', () => {
+    it('a web page instead of a stream is not an empty answer', async () => {
+      const headers = { 'content-type': 'text/html' };
+      bench.upstream.script({ headers, body: ['<!doctype html><title>One API</title>'] });
+      expect(failureOf(await collect(bench.call()))).toMatchObject({ kind: 'unavailable' });
+    });
+
+    test.each<[string, readonly Parameters<typeof streamOf>[1][]]>([
+      ['is cut in mid-event', [...begun, fixture.token('never').slice(0, 20), CUT]],
+      ['is cut between events', [...begun, CUT]],
+      ['ends in mid-event', [...begun, fixture.token('never').slice(0, 20)]],
+      ['ends without an end', begun],
+    ])('a stream that %s was cut off', async (_how, body) => {
+      bench.upstream.script(streamOf(fixture, ...body));
+      const events = await collect(bench.call());
+      expect(textOf(events)).toBe('so far');
+      expect(failureOf(events)).toMatchObject({ kind: 'unavailable', retryable: true });
+    });
+
+    it('a stream without anything is a failure', async () => {
+      bench.upstream.script(streamOf(fixture));
+      expect(failureOf(await collect(bench.call()))).toMatchObject({ kind: 'unavailable' });
+    });
+
+    it('an error may come in mid-stream', async () => {
+      bench.upstream.script(streamOf(fixture, ...begun, fixture.errorEvent(`boom ${SECRET}`)));
+      const events = await collect(bench.call());
+      expect(textOf(events)).toBe('so far');
+      expect(failureOf(events).kind).toBe(fixture.errorEventKind);
+    });
+
+    it('a connection may be refused, or closed without an answer', async () => {
+      bench.upstream.script({ refuse: true, body: [] });
+      const closed = failureOf(await collect(bench.call()));
+      expect(closed).toMatchObject({ kind: 'unavailable', retryable: true });
+      const gone = await openBench(api);
+      await gone.close();
+      const refused = failureOf(await collect(gone.call()));
+      expect(refused).toMatchObject({ kind: 'unavailable', retryable: true });
+    });
+  });
+
+  describe('silence', () => {
+    test.each([
+      ['before the headers', { before: never, body: [] }],
+      ['before the first token', streamOf(fixture, ...fixture.head, never)],
+      ['between tokens', streamOf(fixture, ...begun, never)],
+    ])('%s is a timeout, and closes the connection', async (_when, reply) => {
+      bench.upstream.script(reply);
+      const found = failureOf(await collect(bench.call({}, { silenceMs: IMPATIENT_MS })));
+      expect(found).toMatchObject({ kind: 'timeout', retryable: true });
+      expect(await (await bench.upstream.request(0)).closed).toBe('dropped');
+    });
+  });
+
+  describe('an abort', () => {
+    test.each([
+      ['before the headers', { before: never, body: [] }],
+      ['before the first token', streamOf(fixture, ...fixture.head, never)],
+    ])('%s closes the connection at once', async (_when, reply) => {
+      bench.upstream.script(reply);
+      const controller = new AbortController();
+      const collected = collect(bench.call({ signal: controller.signal }));
+      const { closed } = await bench.upstream.request(0);
+      controller.abort();
+      expect(await closed).toBe('dropped');
+      expect(failureOf(await collected)).toMatchObject({ kind: 'aborted', retryable: false });
+    });
+
+    it('in mid-stream closes the connection, also while nobody reads', async () => {
+      bench.upstream.script(streamOf(fixture, ...begun, never));
+      const controller = new AbortController();
+      const iterator = bench.call({ signal: controller.signal })[Symbol.asyncIterator]();
+      for (;;) if ((await iterator.next()).value?.type === 'text') break;
+      controller.abort();
+      expect(await (await bench.upstream.request(0)).closed).toBe('dropped');
+      const rest = await collect({ [Symbol.asyncIterator]: () => iterator });
+      expect(failureOf(rest).kind).toBe('aborted');
+    });
+
+    it('after the end changes nothing', async () => {
+      bench.upstream.script(wholeAnswer(fixture, 'all'));
+      const controller = new AbortController();
+      const events = await collect(bench.call({ signal: controller.signal }));
+      controller.abort();
+      expect(last(events)).toEqual({ type: 'done', stopReason: 'stop' });
+      expect(await bench.upstream.requests[0]?.closed).toBe('finished');
+    });
+
+    it('by leaving the loop closes the connection', async () => {
+      bench.upstream.script(streamOf(fixture, ...begun, never));
+      for await (const event of bench.call()) if (event.type === 'text') break;
+      expect(await (await bench.upstream.request(0)).closed).toBe('dropped');
+    });
+
+    it('by return() while a token is awaited closes the connection', async () => {
+      bench.upstream.script(streamOf(fixture, ...begun, never));
+      const iterator = bench.call()[Symbol.asyncIterator]();
+      for (;;) if ((await iterator.next()).value?.type === 'text') break;
+      const awaited = iterator.next();
+      await iterator.return?.();
+      expect(await (await bench.upstream.request(0)).closed).toBe('dropped');
+      await awaited;
+    });
+  });
+
+  it('lets no secret, address or word of upstream out, and writes nothing', async () => {
+    const said = `vendor words ${SECRET} ${bench.upstream.url}`;
+    const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const spies = (['log', 'warn', 'error', 'info', 'debug'] as const).map((name) =>
+      vi.spyOn(console, name).mockReturnValue(undefined),
+    );
+    for (const [status] of STATUSES) bench.upstream.script(errorOf(fixture.error(status, said)));
+    bench.upstream.script(streamOf(fixture, ...begun, fixture.errorEvent(said)));
+    bench.upstream.script(streamOf(fixture, ...begun, `data: ${said}\n\n`));
+    bench.upstream.script(streamOf(fixture, ...begun, ...ordinaryEnd(fixture)));
+    const all = [];
+    for (let left = STATUSES.length + 3; left > 0; left -= 1)
+      all.push(...(await collect(bench.call())));
+    const headers = { 'X-Broken': `${SECRET}\nx` };
+    all.push(...(await collect(bench.call({}, { headers }))));
+    all.push(...(await collect(bench.call({}, endpoint('not a url')))));
+    const shown = JSON.stringify(all);
+    for (const hidden of [SECRET, 'vendor words', '127.0.0.1', 'not a url']) {
+      expect(shown).not.toContain(hidden);
+    }
+    for (const spy of [...spies, written]) {
+      expect(spy).not.toHaveBeenCalled();
+      spy.mockRestore();
+    }
+  });
+});

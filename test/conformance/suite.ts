@@ -1,0 +1,63 @@
+/** Loads an API's fixture folder and lays its bytes before the adapter, through the real SDK. */
+
+import { readFileSync } from 'node:fs';
+import type { ProviderEndpoint, ProviderEvent, ProviderRequest } from '../../providers/contract.ts';
+import { API_NAMES, type ApiName, openProvider } from '../../providers/registry.ts';
+import { endpoint, request } from '../providers/calls.ts';
+import { type Piece, type Reply, startUpstream, type Upstream } from '../support/upstream/http.ts';
+import type { ErrorReply, Fixture } from './fixture.ts';
+
+/** The demonstration speaks to nobody. */
+export const APIS = API_NAMES.filter((api) => api !== 'demo');
+
+export interface Bench {
+  upstream: Upstream;
+  call(
+    more?: Partial<ProviderRequest>,
+    where?: Partial<ProviderEndpoint>,
+  ): AsyncIterable<ProviderEvent>;
+  /** One adapter for many calls, as the gateway has it. */
+  keep(): (more?: Partial<ProviderRequest>) => AsyncIterable<ProviderEvent>;
+  close(): Promise<void>;
+}
+
+export async function openBench(api: ApiName): Promise<Bench> {
+  const upstream = await startUpstream({ status: 500, body: ['no script is left'] });
+  return {
+    upstream,
+    call: (more = {}, where = {}) =>
+      openProvider(api, endpoint(upstream.url, where))(request(more)),
+    keep() {
+      const adapter = openProvider(api, endpoint(upstream.url));
+      return (more = {}) => adapter(request(more));
+    },
+    close: () => upstream.close(),
+  };
+}
+
+/** A new API is a folder with a `fixture.ts`; nothing here needs to know of it. */
+export async function loadFixture(api: ApiName): Promise<Fixture> {
+  const module: { fixture: Fixture } = await import(`./fixtures/${api}/fixture.ts`);
+  return module.fixture;
+}
+
+export function recorded(api: ApiName, file: string): Buffer {
+  return readFileSync(new URL(`./fixtures/${api}/${file}`, import.meta.url));
+}
+
+export function streamOf(fixture: Fixture, ...body: readonly Piece[]): Reply {
+  return { headers: { 'content-type': fixture.contentType }, body };
+}
+
+/** One token, then the ordinary end. */
+export function wholeAnswer(fixture: Fixture, text: string): Reply {
+  return streamOf(fixture, ...fixture.head, fixture.token(text), ...ordinaryEnd(fixture));
+}
+
+export function ordinaryEnd(fixture: Fixture): readonly string[] {
+  return fixture.end(fixture.stops[0]?.[0] ?? '', 10);
+}
+
+export function errorOf(reply: ErrorReply): Reply {
+  return { status: reply.status, headers: reply.headers ?? {}, body: [reply.body] };
+}
