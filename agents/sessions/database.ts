@@ -15,7 +15,7 @@ import { StoreFileError } from './store.ts';
 export type Db = Database.Database;
 
 /** A path that keeps everything in memory, for tests and demonstrations. */
-const IN_MEMORY = ':memory:';
+export const IN_MEMORY = ':memory:';
 
 /**
  * How long a write waits for a lock that another process holds (a backup, a shell), in

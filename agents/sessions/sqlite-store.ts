@@ -1,8 +1,9 @@
 /** The session store on SQLite: reads go straight to the tables, writes through the group commit. */
 
 import { randomUUID } from 'node:crypto';
-import { closeDatabase, type Db, openDatabase } from './database.ts';
+import { closeDatabase, type Db, IN_MEMORY, openDatabase } from './database.ts';
 import { createGroupCommit } from './group-commit.ts';
+import { lockStore, type Unlock } from './lock.ts';
 import { type SessionRow, toMessage, toRun, toSession } from './records.ts';
 import { createRunTable } from './run-table.ts';
 import { createSessionTable } from './session-table.ts';
@@ -24,16 +25,28 @@ export interface SessionStoreOptions {
   now?: () => number;
   /** Makes session ids: UUIDs, never the same twice. */
   newId?: () => string;
+  /** Called when the store has been closed. */
+  unlock?: Unlock;
 }
 
 /**
- * Opens the store at `path`, a file or `:memory:`, and migrates it. One process at a time may use a
- * file; `recover` takes the runs of any other for dead.
+ * Opens the store at `path`, a file or `:memory:`, and migrates it. A file belongs to one process at a
+ * time: `recover` takes the runs of any other for dead.
  *
- * @throws {StoreFileError} if the file is another program's, newer than this one, or unusable.
+ * @throws {StoreFileError} if the file is in use, another program's, newer than this one, or unusable.
  */
 export function openSessionStore(options: { path: string } & SessionStoreOptions): SessionStore {
-  return createSessionStore(openDatabase(options.path), options);
+  const { path } = options;
+  const db = openDatabase(path);
+  try {
+    return createSessionStore(db, {
+      ...options,
+      ...(path !== IN_MEMORY && { unlock: lockStore(path) }),
+    });
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 /** The store on a database that `openDatabase` has opened; closing the store closes it. */
@@ -167,6 +180,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       closed ??= new Promise((resolve) => {
         writes.close();
         closeDatabase(db);
+        options.unlock?.();
         resolve();
       });
       return closed;

@@ -212,15 +212,18 @@ export class StoreUnavailableError extends Error {
   override readonly name = 'StoreUnavailableError';
 }
 
+type StoreFileReason = 'foreign' | 'newer' | 'in_use' | 'unusable';
+
 /**
  * The file cannot be opened as a session store: `foreign`, it belongs to another program; `newer`,
- * a later release wrote it; `unusable`, anything else (see `cause`). For operators; names no path.
+ * a later release wrote it; `in_use`, another process owns it; `unusable`, anything else (see
+ * `cause`). For operators; names no path.
  */
 export class StoreFileError extends Error {
   override readonly name = 'StoreFileError';
-  readonly reason: 'foreign' | 'newer' | 'unusable';
+  readonly reason: StoreFileReason;
 
-  constructor(reason: 'foreign' | 'newer' | 'unusable', message: string, options?: ErrorOptions) {
+  constructor(reason: StoreFileReason, message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;
   }

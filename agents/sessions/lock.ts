@@ -1,0 +1,32 @@
+/**
+ * One process at a time may own a store: a second one would take the runs of the first for dead. The
+ * lock is SQLite's own on a file beside the store, held by a transaction that never ends; the system
+ * drops it with its owner, however that dies.
+ */
+
+import { chmodSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { StoreFileError } from './store.ts';
+
+/** Frees the lock. */
+export type Unlock = () => void;
+
+/**
+ * @param path of the store; the lock's file is `<path>.lock` and holds nothing.
+ * @throws {StoreFileError} `in_use` if another process holds it.
+ */
+export function lockStore(path: string): Unlock {
+  const file = `${path}.lock`;
+  const db = new Database(file, { timeout: 0 });
+  try {
+    chmodSync(file, 0o600);
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    const message =
+      'The session store is in use by another gateway process. Stop that one, or give this one ' +
+      'its own gateway.storage.path (or OPENCLAW_STATE_DIR).';
+    throw new StoreFileError('in_use', message, { cause: error });
+  }
+  return () => db.close();
+}
