@@ -64,7 +64,10 @@ export function createRuns(options: RunsOptions): Runs {
   /** Lanes whose next run waits for one of another session to end. */
   const waiting = new Set<Lane>();
   const checkpoints = createCheckpoints(options);
+  /** Sends on their way into the store, over all lanes. */
+  const accepting = new Set<Promise<AcceptedTurn>>();
   let draining = false;
+  let stopped = false;
 
   const deps: RunDeps = {
     store,
@@ -81,7 +84,9 @@ export function createRuns(options: RunsOptions): Runs {
   };
 
   function pump(lane: Lane): void {
-    if (draining || lane.active) return;
+    if (stopped || lane.active) return;
+    // What is stored as started would not be taken up by the next process: it still runs in this one.
+    if (draining && lane.queue[0]?.record.state !== 'running') return;
     if (lane.queue.length > 0 && isFull()) {
       waiting.add(lane);
       return;
@@ -110,6 +115,15 @@ export function createRuns(options: RunsOptions): Runs {
   function isFull(): boolean {
     const limit = options.maxConcurrent();
     return limit > 0 && running.size >= limit;
+  }
+
+  /** Resolves when no send is being stored and no run is under way. */
+  async function idle(): Promise<void> {
+    while (accepting.size > 0 || running.size > 0) {
+      await Promise.allSettled([...accepting, ...[...running].map((run) => run.ended)]);
+      // Whoever else waits for the same has its turn: a send that was stored starts its run.
+      await nextTurn();
+    }
   }
 
   /** Whoever waited longest goes first; a session that just ended a run queues up behind. */
@@ -180,12 +194,14 @@ export function createRuns(options: RunsOptions): Runs {
           : { outcome: 'refused', reason: 'queue_full' };
       }
       const idle = !lane.active && lane.queue.length === 0 && lane.accepting.size === 0;
-      const accepting = accept(lane, { ...turn, start: idle && !isFull() });
-      lane.accepting.add(accepting);
+      const accepted = accept(lane, { ...turn, start: idle && !isFull() });
+      lane.accepting.add(accepted);
+      accepting.add(accepted);
       try {
-        return await accepting;
+        return await accepted;
       } finally {
-        lane.accepting.delete(accepting);
+        lane.accepting.delete(accepted);
+        accepting.delete(accepted);
         pump(lane);
       }
     },
@@ -228,13 +244,13 @@ export function createRuns(options: RunsOptions): Runs {
 
     async drain(graceMs) {
       draining = true;
-      const ends = [...running].map((run) => run.ended);
       const grace = Promise.withResolvers<void>();
       const timer = setTimeout(grace.resolve, graceMs);
-      await Promise.race([Promise.all(ends), grace.promise]);
+      await Promise.race([idle(), grace.promise]);
       clearTimeout(timer);
+      stopped = true;
       interrupt(running, 'shutdown');
-      await Promise.all(ends);
+      await idle();
     },
   };
 }

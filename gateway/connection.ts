@@ -46,6 +46,9 @@ export interface ConnectionDeps {
   lasting: { readonly maxPayloadBytes: number; readonly tickIntervalMs: number };
 }
 
+/** Sessions whose messages one connection may watch: a page watches a handful. */
+const MAX_WATCHED = 1_000;
+
 /** Malformed frames that a connected client may send before it is taken for broken. */
 const MAX_BAD_FRAMES = 10;
 
@@ -137,8 +140,13 @@ export class Connection implements Subscriber, Caller {
   }
 
   watchMessages(sessionKey: string, on: boolean): void {
-    if (on) (this.#watched ??= new Set()).add(sessionKey);
-    else this.#watched?.delete(sessionKey);
+    if (!on) return void this.#watched?.delete(sessionKey);
+    const watched = (this.#watched ??= new Set());
+    if (watched.size >= MAX_WATCHED && !watched.has(sessionKey)) {
+      const message = `a connection may watch the messages of ${MAX_WATCHED} sessions`;
+      throw new RequestError(protocolError('INVALID_REQUEST', message));
+    }
+    watched.add(sessionKey);
   }
 
   keys(): KeyScope {

@@ -7,6 +7,7 @@
 import type { Principal } from '../agents/principal.ts';
 import type { LiveRun, RunEnd, RunListener } from '../agents/run.ts';
 import type { SessionRecord } from '../agents/sessions/store.ts';
+import { cutText } from './rows.ts';
 import * as turn from './turn-events.ts';
 
 /** What the hub needs of a connection. `send*` never throw; a socket that is gone swallows them. */
@@ -41,6 +42,9 @@ export interface Hub {
   messageAdded(principal: Principal, sessionKey: string, body: () => string): void;
   readonly subscribers: ReadonlySet<Subscriber>;
 }
+
+/** One frame to a reader that catches up: what it cannot take of the rest waits here and not in its buffer. */
+const MAX_CATCH_UP_CHARS = 256 * 1024;
 
 type Audience = Set<Subscriber>;
 
@@ -122,21 +126,30 @@ export function createHub(options: HubOptions): Hub {
     owed.set(channel, from);
   }
 
-  function catchUp(channel: Channel, reader: Subscriber): void {
+  /** Sends what the reader missed: all of it, or piece by piece for as long as it keeps up. */
+  function catchUp(channel: Channel, reader: Subscriber, amount: 'all' | 'what it takes'): void {
     const owed = behind.get(reader);
-    const from = owed?.get(channel);
+    let from = owed?.get(channel);
     if (owed === undefined || from === undefined) return;
+    const text = channel.run.answer.text();
+    const most = amount === 'all' ? channel.sent : MAX_CATCH_UP_CHARS;
+    while (from < channel.sent) {
+      if (reader.congested && amount !== 'all') return;
+      const missed = cutText(text.slice(from, channel.sent), most);
+      from += missed.length;
+      owed.set(channel, from);
+      reader.sendEvent(channel.events.delta(missed));
+      if (reader.wantsAgentEvents) reader.sendEvent(channel.events.assistant(missed));
+    }
     owed.delete(channel);
     if (owed.size === 0) behind.delete(reader);
-    const missed = channel.run.answer.text().slice(from, channel.sent);
-    if (missed === '') return;
-    reader.sendEvent(channel.events.delta(missed));
-    if (reader.wantsAgentEvents) reader.sendEvent(channel.events.assistant(missed));
   }
 
   function catchUpAll(channel: Channel): void {
     if (behind.size === 0) return;
-    for (const reader of audience(channel.run.principal) ?? []) catchUp(channel, reader);
+    for (const reader of audience(channel.run.principal) ?? []) {
+      catchUp(channel, reader, 'all');
+    }
   }
 
   function open(run: LiveRun): Channel {
@@ -240,7 +253,7 @@ export function createHub(options: HubOptions): Hub {
       // A map's iterator goes on rightly when the entry that it stands at is removed.
       for (const channel of behind.get(subscriber)?.keys() ?? []) {
         if (subscriber.congested) return;
-        catchUp(channel, subscriber);
+        catchUp(channel, subscriber, 'what it takes');
       }
     },
 

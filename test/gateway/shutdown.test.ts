@@ -141,7 +141,7 @@ describe('an answer under way', () => {
     expect(upstream.requests).toHaveLength(2);
   });
 
-  test('reaches a tab that connects only now? No: but one that is there follows it to the end', async () => {
+  test('is followed to its end by every tab that is there', async () => {
     const { hold, start } = await scene(60);
     const gateway = await start();
     const tab = await connectClient({ port: gateway.port });
@@ -156,6 +156,37 @@ describe('an answer under way', () => {
     expect(await other.closed).toEqual(RESTART);
     expect(other.text('r1')).toBe('first second');
   });
+});
+
+test('whatever was acknowledged is answered, at whatever instant the signal comes', async () => {
+  const { upstream, hold, start } = await scene(60);
+  hold.open();
+  const gateway = await start();
+  const client = await connectClient({ port: gateway.port });
+  const acknowledged: string[] = [];
+  const sends = Array.from({ length: 150 }, async (_, index) => {
+    const key = `s${index}`;
+    const params = { sessionKey: key, message: `say ${key}`, idempotencyKey: key };
+    await client.request('chat.send', params);
+    acknowledged.push(key);
+    if (acknowledged.length === 20) gateway.signal('SIGTERM');
+  });
+  await Promise.allSettled(sends);
+  expect(await gateway.exited).toEqual({ code: 0, signal: null });
+
+  const back = await connectClient({ port: (await start()).port });
+  for (const key of acknowledged) {
+    const params = { sessionKey: key, message: `say ${key}`, idempotencyKey: key };
+    const { status } = await back.request('chat.send', params);
+    if (status === 'in_flight') {
+      await back.event('chat', (each) => each.runId === key && isTerminal(each.state));
+    }
+    const { messages } = await back.request('chat.history', { sessionKey: key });
+    expect(messages.map(messageText)).toEqual([`say ${key}`, `You said: say ${key}`]);
+    const asked = upstream.requests.filter((each) => each.bodyText.includes(`say ${key}"`));
+    expect(asked).toHaveLength(1);
+  }
+  expect(acknowledged.length).toBeGreaterThanOrEqual(20);
 });
 
 describe('a second signal', () => {

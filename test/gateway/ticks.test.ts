@@ -10,7 +10,7 @@ const TICK_MS = 40;
 let gateway: SharedGateway;
 
 beforeAll(async () => {
-  const limits = { tickIntervalMs: TICK_MS, connectTimeoutMs: 150 };
+  const limits = { tickIntervalMs: TICK_MS, connectTimeoutMs: 1500 };
   gateway = await shareGateway({ config: testConfig({ gateway: { limits } }) });
 });
 afterAll(() => gateway.stop());

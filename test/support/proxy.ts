@@ -26,7 +26,7 @@ export interface TestProxy {
   cut(): void;
 }
 
-/** Hop by hop, or none of the client's business. */
+/** Who the client is and where its page comes from: the proxy's to say, never the client's. */
 const DROPPED = new Set(['origin', 'x-user-id', 'x-instance-id', 'x-session-key']);
 
 /** Starts a proxy for one verified user, on a free port. Ends with the test. */

@@ -137,6 +137,25 @@ describe('migrating', () => {
     db.close();
   });
 
+  it('leaves a step alone that another process has done since it looked', () => {
+    const path = temporaryFile();
+    openDatabase(path).close();
+    const db = new Database(path);
+    const other = new Database(path);
+    const steps = [...migrations, next];
+    // Read after the version was looked at and before the lock is taken: the moment of the race.
+    Object.defineProperty(steps, migrations.length, {
+      get() {
+        migrate(other, [...migrations, next]);
+        return next;
+      },
+    });
+    migrate(db, steps);
+    expect(version(db)).toBe(migrations.length + 1);
+    other.close();
+    db.close();
+  });
+
   it('leaves the file as the last good step did when a step fails', () => {
     const db = new Database(':memory:');
     expect(() => migrate(db, [...migrations, broken])).toThrow(/nowhere/);

@@ -18,7 +18,7 @@
 
 import { type Match, type Piece, pause, type Reply, startUpstream, type Upstream } from './http.ts';
 
-export { CUT, gate, pause, type Reply, type Script, type Upstream } from './http.ts';
+export { CUT, gate, type Reply, type Script, type Upstream } from './http.ts';
 
 /** The SSE end marker. */
 export const DONE = 'data: [DONE]\n\n';

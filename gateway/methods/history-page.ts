@@ -1,0 +1,65 @@
+/** One page of a conversation, bounded by messages and by bytes. */
+
+import type { Principal } from '../../agents/principal.ts';
+import type { MessageRecord, SessionRecord, SessionStore } from '../../agents/sessions/store.ts';
+import { type MessageRowOptions, messageRow } from '../rows.ts';
+
+/** Messages that are read at a time: what a byte budget leaves out is then hardly ever read. */
+const SLICE = 50;
+
+export interface PageQuery {
+  /** Most messages; at least 1. */
+  limit: number;
+  /** Most bytes of the messages as JSON. The newest message of the page is there whatever its size. */
+  maxBytes: number;
+  /** Places to skip from the newest end. */
+  offset: number;
+  rows: MessageRowOptions;
+}
+
+export interface Page {
+  session: SessionRecord;
+  /** Rows for the wire, oldest first. */
+  messages: readonly object[];
+  /** Offset of the page before this one; absent if this one begins at the beginning. */
+  nextOffset?: number;
+  /** Messages of the conversation, answers to come left out. */
+  totalMessages: number;
+}
+
+/** Nothing if the principal has no such session. Costs as much as the page is large. */
+export function readPage(
+  store: SessionStore,
+  principal: Principal,
+  key: string,
+  query: PageQuery,
+): Page | undefined {
+  const rows: object[] = [];
+  let bytes = 0;
+  let { offset } = query;
+  for (;;) {
+    const limit = Math.min(SLICE, query.limit - rows.length);
+    const slice = store.history(principal, key, { limit, offset });
+    if (!slice) return undefined;
+    const { session, totalMessages, nextOffset } = slice;
+    const page = (next: number | undefined): Page => ({
+      session,
+      messages: rows.toReversed(),
+      totalMessages,
+      ...(next !== undefined && { nextOffset: next }),
+    });
+    for (const message of slice.messages.toReversed()) {
+      const row = messageRow(message, query.rows);
+      bytes += Buffer.byteLength(JSON.stringify(row)) + 1;
+      if (bytes > query.maxBytes && rows.length > 0) return page(placeOf(message));
+      rows.push(row);
+    }
+    if (nextOffset === undefined || rows.length >= query.limit) return page(nextOffset);
+    offset = nextOffset;
+  }
+
+  // Asked of the store: answers to come have a place and are not shown, so places cannot be counted.
+  function placeOf(message: MessageRecord): number | undefined {
+    return store.offsetOf(principal, key, message.id);
+  }
+}
