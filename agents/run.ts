@@ -205,8 +205,26 @@ async function stream(
   }
   if (reason) return { state: 'aborted', stopReason: reason, ...withUsage() };
   if (result.type === 'error') return { state: 'error', failure: result.failure, ...withUsage() };
+  const silence = run.answer.blocks().some((block) => block.type !== 'thinking')
+    ? undefined
+    : SILENCE[result.stopReason];
+  if (silence) return { state: 'error', failure: { ...named(run), ...silence }, ...withUsage() };
   return { state: 'final', stopReason: result.stopReason, ...withUsage() };
 }
+
+/** A model that ends well and has said nothing: its user must be told, or waits for ever. */
+const SILENCE: Readonly<Partial<Record<StopReason, Pick<RunFailure, 'kind' | 'message'>>>> = {
+  stop: { kind: 'unknown', message: 'The model ended without saying anything.' },
+  length: {
+    kind: 'unknown',
+    message: 'The model reached its length limit before it said anything.',
+  },
+  refusal: { kind: 'refusal', message: 'The model declined to answer.' },
+  content_filter: {
+    kind: 'refusal',
+    message: "The provider's content filter held the answer back.",
+  },
+};
 
 function named(run: LiveRun): { provider?: string; model?: string } {
   return run.model ? { provider: run.model.endpoint.id, model: run.model.info.id } : {};

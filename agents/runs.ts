@@ -118,7 +118,7 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   /** Resolves when no send is being stored and no run is under way. */
-  async function idle(): Promise<void> {
+  async function settled(): Promise<void> {
     while (accepting.size > 0 || running.size > 0) {
       await Promise.allSettled([...accepting, ...[...running].map((run) => run.ended)]);
       // Whoever else waits for the same has its turn: a send that was stored starts its run.
@@ -246,11 +246,11 @@ export function createRuns(options: RunsOptions): Runs {
       draining = true;
       const grace = Promise.withResolvers<void>();
       const timer = setTimeout(grace.resolve, graceMs);
-      await Promise.race([idle(), grace.promise]);
+      await Promise.race([settled(), grace.promise]);
       clearTimeout(timer);
       stopped = true;
       interrupt(running, 'shutdown');
-      await idle();
+      await settled();
     },
   };
 }

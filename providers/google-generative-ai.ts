@@ -32,8 +32,9 @@ import type {
   Usage,
 } from './contract.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
+import { lend, type WatchedFetch, watch } from './lent-fetch.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
-import { createFetch, type Fetch } from './transport.ts';
+import { createFetch } from './transport.ts';
 import {
   countAt,
   isText,
@@ -86,11 +87,12 @@ export const createAdapter: AdapterFactory = (endpoint) => {
         model.generateContentStream(toBody(request), { signal }),
       );
       const answered = await asked.catch((error: unknown) => {
-        throw seen.explain(error);
+        throw explain(error, seen);
       });
       // The SDK also gathers the whole answer for us; if the stream breaks, that promise breaks too.
       answered.response.catch(ignore);
-      if (seen.response) refuseDocument(seen.response, endpoint.id);
+      const response = seen.response();
+      if (response) refuseDocument(response, endpoint.id);
       return answered.stream;
     },
     reader: createReader,
@@ -98,44 +100,11 @@ export const createAdapter: AdapterFactory = (endpoint) => {
   });
 };
 
-/**
- * Runs `call` with `fetch` in the place of the global one, and puts that back before anyone else
- * can run. The SDK looks the global up in the synchronous part of its call, and offers no other
- * way; the built-in one would follow a redirect and carry the API key along, for one.
- */
-function lend<T>(fetch: Fetch, call: () => T): T {
-  const own = globalThis.fetch;
-  globalThis.fetch = fetch;
-  try {
-    return call();
-  } finally {
-    globalThis.fetch = own;
-  }
-}
-
-/** Remembers what the SDK does not pass on: the response, and why there was none. */
-function watch(fetch: Fetch) {
-  let response: Response | undefined;
-  let cause: unknown;
-  return {
-    get response() {
-      return response;
-    },
-    fetch: async (...args: Parameters<Fetch>) => {
-      try {
-        response = await fetch(...args);
-        return response;
-      } catch (error) {
-        cause = error;
-        throw error;
-      }
-    },
-    explain(error: unknown): unknown {
-      if (cause !== undefined) return cause;
-      if (!response) return error;
-      return new UpstreamFault({ ...describe(error), headers: response.headers });
-    },
-  };
+/** What the SDK does not pass on: why there was no response, or the headers of a refusal. */
+function explain(error: unknown, seen: WatchedFetch): unknown {
+  if (seen.cause() !== undefined) return seen.cause();
+  const headers = seen.response()?.headers;
+  return headers ? new UpstreamFault({ ...describe(error), headers }) : error;
 }
 
 /** The SDK refuses some headers as custom ones, but has a place of its own for each. */

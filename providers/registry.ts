@@ -1,11 +1,6 @@
 /** Which APIs there are. An adapter and its SDK are imported on first use, so that one pays for what one uses. */
 
-import type {
-  AdapterFactory,
-  ProviderAdapter,
-  ProviderEndpoint,
-  ProviderEvent,
-} from './contract.ts';
+import type { AdapterFactory } from './contract.ts';
 
 /** One line per API: its name in `models.providers.<id>.api`, and the module that speaks it. */
 const ADAPTERS = {
@@ -27,28 +22,4 @@ export const API_NAMES: readonly ApiName[] = Object.freeze(Object.keys(ADAPTERS)
 
 export async function loadAdapter(api: ApiName): Promise<AdapterFactory> {
   return (await ADAPTERS[api]()).createAdapter;
-}
-
-/** An adapter that can be made at once; its module is imported when it is first called. */
-export function openProvider(api: ApiName, endpoint: ProviderEndpoint): ProviderAdapter {
-  let loading: Promise<ProviderAdapter> | undefined;
-  return (request) => ({
-    [Symbol.asyncIterator]() {
-      let events: AsyncIterator<ProviderEvent> | undefined;
-      let returned = false;
-      return {
-        async next() {
-          loading ??= loadAdapter(api).then((createAdapter) => createAdapter(endpoint));
-          const adapter = await loading;
-          events ??= adapter(request)[Symbol.asyncIterator]();
-          return returned ? { done: true, value: undefined } : events.next();
-        },
-        async return() {
-          returned = true;
-          await events?.return?.();
-          return { done: true, value: undefined };
-        },
-      };
-    },
-  });
 }

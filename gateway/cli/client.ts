@@ -96,7 +96,8 @@ export function connect(options: ClientOptions): Promise<Client> {
 
 function mainSessionKeyOf(hello: unknown): string {
   const { sessionDefaults } = recordOf(recordOf(hello)['snapshot']);
-  return String(recordOf(sessionDefaults)['mainSessionKey'] ?? 'main');
+  const { mainSessionKey } = recordOf(sessionDefaults);
+  return typeof mainSessionKey === 'string' ? mainSessionKey : 'main';
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -7,10 +7,11 @@ import {
   failureOf,
   IMPATIENT_MS,
   last,
+  readUntil,
   SECRET,
   textOf,
 } from '../providers/calls.ts';
-import { CUT, gate } from '../support/upstream/http.ts';
+import { CUT, gate, settled } from '../support/upstream/http.ts';
 import {
   APIS,
   type Bench,
@@ -114,8 +115,10 @@ describe.each(APIS)('%s', async (api) => {
   describe('answers that are none', () => {
     it('a web page instead of a stream is not an empty answer', async () => {
       const headers = { 'content-type': 'text/html' };
-      bench.upstream.script({ headers, body: ['<!doctype html><title>One API</title>'] });
+      const page = '<!doctype html><title>One API</title>\n\n';
+      bench.upstream.script({ headers, body: [page, never] });
       expect(failureOf(await collect(bench.call()))).toMatchObject({ kind: 'unavailable' });
+      expect(await bench.upstream.requests[0]?.closed).toBe('dropped');
     });
 
     test.each<[string, readonly Parameters<typeof streamOf>[1][]]>([
@@ -136,10 +139,12 @@ describe.each(APIS)('%s', async (api) => {
     });
 
     it('an error may come in mid-stream', async () => {
-      bench.upstream.script(streamOf(fixture, ...begun, fixture.errorEvent(`boom ${SECRET}`)));
+      const broken = [...begun, fixture.errorEvent(`boom ${SECRET}`), never];
+      bench.upstream.script(streamOf(fixture, ...broken));
       const events = await collect(bench.call());
       expect(textOf(events)).toBe('so far');
       expect(failureOf(events).kind).toBe(fixture.errorEventKind);
+      expect(await bench.upstream.requests[0]?.closed).toBe('dropped');
     });
 
     it('a connection may be refused, or closed without an answer', async () => {
@@ -184,7 +189,7 @@ describe.each(APIS)('%s', async (api) => {
       bench.upstream.script(streamOf(fixture, ...begun, never));
       const controller = new AbortController();
       const iterator = bench.call({ signal: controller.signal })[Symbol.asyncIterator]();
-      for (;;) if ((await iterator.next()).value?.type === 'text') break;
+      await readUntil(iterator, 'text');
       controller.abort();
       expect(await (await bench.upstream.request(0)).closed).toBe('dropped');
       const rest = await collect({ [Symbol.asyncIterator]: () => iterator });
@@ -209,8 +214,9 @@ describe.each(APIS)('%s', async (api) => {
     it('by return() while a token is awaited closes the connection', async () => {
       bench.upstream.script(streamOf(fixture, ...begun, never));
       const iterator = bench.call()[Symbol.asyncIterator]();
-      for (;;) if ((await iterator.next()).value?.type === 'text') break;
+      await readUntil(iterator, 'text');
       const awaited = iterator.next();
+      await settled();
       await iterator.return?.();
       expect(await (await bench.upstream.request(0)).closed).toBe('dropped');
       await awaited;

@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import type { ProviderEndpoint, ProviderEvent, ProviderRequest } from '../../providers/contract.ts';
-import { API_NAMES, type ApiName, openProvider } from '../../providers/registry.ts';
+import { API_NAMES, type ApiName } from '../../providers/registry.ts';
 import { endpoint, request } from '../providers/calls.ts';
+import { openProvider } from '../support/provider.ts';
 import { type Piece, type Reply, startUpstream, type Upstream } from '../support/upstream/http.ts';
 import type { ErrorReply, Fixture } from './fixture.ts';
 

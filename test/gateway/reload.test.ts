@@ -29,7 +29,7 @@ test('SIGHUP reads the file at once', async () => {
   const { gateway, options } = await scene();
   await gateway.writeConfig(testConfig({ ...options, defaults: { systemPrompt: 'Be brief.' } }));
   gateway.signal('SIGHUP');
-  await gateway.logged('config_applied');
+  expect(await gateway.logged('config_applied')).toMatchObject({ afterRestart: [] });
 });
 
 test('a bad edit keeps the old configuration and says why', async () => {

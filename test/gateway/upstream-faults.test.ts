@@ -109,13 +109,16 @@ describe('an upstream that', () => {
     expect(client.text('split')).toBe('紫罗兰 🌹 naïve');
   });
 
-  test('says nothing at all ends the run with an empty answer', async () => {
-    upstream.when(says('silence'), events(role(), finish('stop'), DONE));
+  test.each([
+    ['stop', 'unknown', 'without saying anything'],
+    ['length', 'unknown', 'length limit'],
+    ['content_filter', 'refusal', 'content filter'],
+  ])('ends with %s and has said nothing: the user is told', async (reason, errorKind, words) => {
+    upstream.when(says(`silence ${reason}`), events(role(), finish(reason), DONE));
     const client = await alice();
-    expect(await client.say('main', 'silence')).toMatchObject({
-      state: 'final',
-      message: { content: [] },
-    });
+    const end = await client.say('main', `silence ${reason}`);
+    expect(end).toMatchObject({ state: 'error', errorKind });
+    expect(end.errorMessage).toContain(words);
     expect(await client.say('main', 'go on')).toMatchObject({ state: 'final' });
   });
 });

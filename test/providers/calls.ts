@@ -57,6 +57,18 @@ export async function collect(stream: AsyncIterable<ProviderEvent>): Promise<Pro
   return events;
 }
 
+/** Reads until an event of this type has come; the iterator then stands behind it. */
+export async function readUntil(
+  iterator: AsyncIterator<ProviderEvent>,
+  type: ProviderEvent['type'],
+): Promise<void> {
+  for (;;) {
+    const next = await iterator.next();
+    if (next.done) throw new Error(`the stream ended before an event of type ${type}`);
+    if (next.value.type === type) return;
+  }
+}
+
 export function textOf(events: readonly ProviderEvent[]): string {
   return events.map((event) => (event.type === 'text' ? event.delta : '')).join('');
 }

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import type { ProviderEndpoint, ProviderEvent } from '../../providers/contract.ts';
-import { openProvider } from '../../providers/registry.ts';
+import { openProvider } from '../support/provider.ts';
 import {
   answer,
   CUT,

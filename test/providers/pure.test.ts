@@ -1,5 +1,7 @@
 /** The parts of the providers that need no network. */
 
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { array, assert, nat, property, string } from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import { createAnswerEvents, createPairJoiner } from '../../providers/answer-events.ts';
@@ -306,15 +308,32 @@ describe('OpenAI-compatible endpoints', () => {
   });
 });
 
+/** Prints which SDKs a fresh process has asked for, before and after the first use of one of them. */
+const WATCH_IMPORTS = `
+import { registerHooks } from 'node:module';
+const asked = new Set();
+registerHooks({ resolve: (name, context, next) => (asked.add(name), next(name, context)) });
+const sdks = () => ['openai', '@anthropic-ai/sdk', '@google/generative-ai'].filter((n) => asked.has(n));
+const { loadAdapter } = await import(process.argv[1]);
+const before = sdks();
+await loadAdapter('anthropic-messages');
+console.log(JSON.stringify([before, sdks()]));
+`;
+
 describe('the registry', () => {
   it('knows its names and loads what they stand for', async () => {
     expect(API_NAMES).toContain('openai-completions');
     expect(isApiName('openai-completions')).toBe(true);
     expect(isApiName('toString')).toBe(false);
     const createAdapter = await loadAdapter('demo');
-    const controller = new AbortController();
-    controller.abort();
-    const stream = createAdapter(endpoint(''))(request({ signal: controller.signal }));
+    const stream = createAdapter(endpoint(''))(request({ signal: AbortSignal.abort() }));
     expect(await collect(stream)).toMatchObject([{ type: 'error', failure: { kind: 'aborted' } }]);
+  });
+
+  it('imports an SDK when it is first used, and no other', async () => {
+    const registry = new URL('../../providers/registry.ts', import.meta.url).href;
+    const script = ['--input-type=module', '-e', WATCH_IMPORTS, registry];
+    const { stdout } = await promisify(execFile)(process.execPath, script);
+    expect(JSON.parse(stdout)).toEqual([[], ['@anthropic-ai/sdk']]);
   });
 });

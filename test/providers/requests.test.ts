@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { ProviderRequest } from '../../providers/contract.ts';
-import { type ApiName, openProvider } from '../../providers/registry.ts';
+import type { ApiName } from '../../providers/registry.ts';
+import { openProvider } from '../support/provider.ts';
 import { startUpstream } from '../support/upstream/http.ts';
 import { collect, endpoint, MODEL, request, user } from './calls.ts';
 

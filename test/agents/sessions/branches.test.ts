@@ -102,6 +102,7 @@ describe('branches', () => {
           const page = store.history(alice, KEY, { limit, offset });
           read.unshift(...(page?.messages ?? []));
           expect(page?.totalMessages).toBe(expected.length);
+          expect(page?.nextOffset ?? offset + 1).toBeGreaterThan(offset);
           offset = page?.nextOffset;
         }
         expect(read.map((message) => message.seq)).toEqual(expected.map((each) => each.seq));

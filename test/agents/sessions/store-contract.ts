@@ -263,6 +263,7 @@ export function describeSessionStore(setUp: () => Storage): void {
           expect(part?.totalMessages).toBe(10);
           expect(part?.hasMore).toBe(part?.nextOffset !== undefined);
           seen.unshift(...(part?.messages.map(({ seq }) => seq) ?? []));
+          expect(part?.nextOffset ?? offset + 1).toBeGreaterThan(offset);
           offset = part?.nextOffset;
         }
         expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
