@@ -16,6 +16,7 @@ import {
   type LiveRun,
   type RunDeps,
   type RunEnd,
+  type RunFailure,
   type RunListener,
 } from './run.ts';
 import type { AcceptedTurn, NewTurn, QueuedRun, SessionStore } from './sessions/store.ts';
@@ -64,8 +65,8 @@ export function createRuns(options: RunsOptions): Runs {
   /** Lanes whose next run waits for one of another session to end. */
   const waiting = new Set<Lane>();
   const checkpoints = createCheckpoints(options);
-  /** Sends on their way into the store, over all lanes. */
-  const accepting = new Set<Promise<AcceptedTurn>>();
+  /** Sends on their way into the store, over all lanes; true if they are stored as started. */
+  const accepting = new Map<Promise<AcceptedTurn>, boolean>();
   let draining = false;
   let stopped = false;
 
@@ -117,10 +118,17 @@ export function createRuns(options: RunsOptions): Runs {
     return limit > 0 && running.size >= limit;
   }
 
+  /** Whether a run may be stored as started: the places of those on their way are taken. */
+  function hasRoom(): boolean {
+    const limit = options.maxConcurrent();
+    const starting = [...accepting.values()].filter(Boolean).length;
+    return limit === 0 || running.size + waiting.size + starting < limit;
+  }
+
   /** Resolves when no send is being stored and no run is under way. */
   async function settled(): Promise<void> {
     while (accepting.size > 0 || running.size > 0) {
-      await Promise.allSettled([...accepting, ...[...running].map((run) => run.ended)]);
+      await Promise.allSettled([...accepting.keys(), ...[...running].map((run) => run.ended)]);
       // Whoever else waits for the same has its turn: a send that was stored starts its run.
       await nextTurn();
     }
@@ -141,11 +149,13 @@ export function createRuns(options: RunsOptions): Runs {
     if (run.record.state === 'queued') {
       try {
         const { sessionKey, runId } = run.record;
-        if (!(await store.startRun(run.principal, sessionKey, runId))) return dropped(run);
+        if (!(await store.startRun(run.principal, sessionKey, runId))) {
+          // Its session was reset or deleted while it waited.
+          return tell(run, { state: 'aborted', stopReason: run.aborted() ?? 'user' });
+        }
       } catch (error) {
-        // It stays queued in the store and runs after the next start, when the storage is well again.
         options.onBug(error, { run, during: 'start' });
-        return dropped(run);
+        return tell(run, { state: 'error', failure: KEPT_FOR_LATER });
       }
     }
     const agent = options.catalog().agents.get(run.record.agentId);
@@ -167,9 +177,8 @@ export function createRuns(options: RunsOptions): Runs {
     return endRun(run, { state: 'error', failure: { kind: 'unavailable', message } }, deps);
   }
 
-  /** A run that ended while it waited: its session was reset or deleted, or the storage refused it. */
-  function dropped(run: LiveRun): void {
-    const end: RunEnd = { state: 'aborted', stopReason: run.aborted() ?? 'user' };
+  /** Ends a run for those who wait for it, without a word to the store. */
+  function tell(run: LiveRun, end: RunEnd): void {
     options.listener.ended(run, end);
     run.settle(end);
   }
@@ -185,18 +194,20 @@ export function createRuns(options: RunsOptions): Runs {
     async send(principal, key, turn) {
       if (draining) return { outcome: 'refused', reason: 'draining' };
       const lane = lanes.open(principal, key);
+      const ahead = lane.queue.length + lane.accepting.size;
+      const idle = !lane.active && ahead === 0;
+      const full = !idle && ahead >= options.maxQueuedPerSession();
       // A known run id is answered whatever the queue's length: it adds nothing to it.
-      const full = lane.queue.length + lane.accepting.size >= options.maxQueuedPerSession();
       const known = full ? store.run(principal, key, turn.runId) : undefined;
       if (full) {
         return known
           ? { outcome: 'duplicate', run: known }
           : { outcome: 'refused', reason: 'queue_full' };
       }
-      const idle = !lane.active && lane.queue.length === 0 && lane.accepting.size === 0;
-      const accepted = accept(lane, { ...turn, start: idle && !isFull() });
+      const start = idle && hasRoom();
+      const accepted = accept(lane, { ...turn, start });
       lane.accepting.add(accepted);
-      accepting.add(accepted);
+      accepting.set(accepted, start);
       try {
         return await accepted;
       } finally {
@@ -254,6 +265,13 @@ export function createRuns(options: RunsOptions): Runs {
     },
   };
 }
+
+/** A run that the store could not mark as started stays queued there. */
+const KEPT_FOR_LATER: RunFailure = {
+  kind: 'unavailable',
+  message:
+    'The storage does not take writes now. The message is kept, and is answered when the gateway starts again.',
+};
 
 function interrupt(runs: Iterable<LiveRun>, reason: AbortReason): void {
   for (const run of runs) run.abort(reason);

@@ -4,6 +4,7 @@
  */
 
 import type { Principal } from '../agents/principal.ts';
+import type { LiveRun } from '../agents/run.ts';
 import { StoreUnavailableError } from '../agents/sessions/store.ts';
 import type { Hub, Subscriber } from './hub.ts';
 import { type Caller, RequestError, type Services } from './methods/method.ts';
@@ -147,6 +148,10 @@ export class Connection implements Subscriber, Caller {
       throw new RequestError(protocolError('INVALID_REQUEST', message));
     }
     watched.add(sessionKey);
+  }
+
+  catchUp(run: LiveRun): void {
+    this.#deps.hub.flush(run, this);
   }
 
   keys(): KeyScope {

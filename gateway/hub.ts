@@ -29,8 +29,11 @@ export interface Hub {
   leave(subscriber: Subscriber): void;
   /** The socket's buffer is empty again: it gets the deltas that it missed. */
   drained(subscriber: Subscriber): void;
-  /** Sends what is pending of this run now, so that a snapshot of its text continues without gap or double. */
-  flush(run: LiveRun): void;
+  /**
+   * Sends what is pending of this run now, and to this reader all that it missed, so that a snapshot
+   * of the run's text continues what it was sent, without gap or double.
+   */
+  flush(run: LiveRun, reader: Subscriber): void;
   /** To every socket of the principal. */
   broadcast(principal: Principal, body: string): void;
   sessionChanged(
@@ -257,11 +260,11 @@ export function createHub(options: HubOptions): Hub {
       }
     },
 
-    flush(run) {
+    flush(run, reader) {
       const channel = channels.get(run);
       if (!channel) return;
       flushChannel(channel);
-      catchUpAll(channel);
+      catchUp(channel, reader, 'all');
     },
   };
 }

@@ -23,6 +23,8 @@ import {
 export interface SessionStoreOptions {
   /** Milliseconds since the epoch. */
   now?: () => number;
+  /** Milliseconds of a clock that never goes back; bounds the time that one commit takes. */
+  elapsed?: () => number;
   /** Makes session ids: UUIDs, never the same twice. */
   newId?: () => string;
   /** Called when the store has been closed. */
@@ -56,7 +58,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
   const transcript = createTranscriptTable(db);
   const runs = createRunTable(db);
   const tables: Tables = { sessions, transcript, runs };
-  const writes = createGroupCommit(db);
+  const writes = createGroupCommit(db, options.elapsed);
   let closed: Promise<void> | undefined;
 
   function reread(row: SessionRow): SessionRecord {

@@ -73,7 +73,7 @@ function history(params: HistoryParams, caller: Caller, services: Services): obj
   const { key, agentId } = keyOf(caller, params.sessionKey);
   const running = services.runs.active(principal, key);
   // What was streamed and not yet sent leaves first, so that later deltas continue this reply.
-  if (running) services.hub.flush(running);
+  if (running) caller.catchUp(running);
   const limit = params.limit ?? DEFAULT_LIMIT;
   const page = readPage(services.store, principal, key, {
     limit,

@@ -35,7 +35,8 @@ export function readPage(
   query: PageQuery,
 ): Page | undefined {
   const rows: object[] = [];
-  let bytes = 0;
+  // The opening bracket; each row then counts with the comma or the bracket behind it.
+  let bytes = 1;
   let { offset } = query;
   for (;;) {
     const limit = Math.min(SLICE, query.limit - rows.length);

@@ -3,6 +3,7 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
 import type { Catalog } from '../../agents/definition.ts';
 import type { Principal } from '../../agents/principal.ts';
+import type { LiveRun } from '../../agents/run.ts';
 import type { Runs } from '../../agents/runs.ts';
 import type { SessionStore } from '../../agents/sessions/store.ts';
 import type { Config } from '../config/schema.ts';
@@ -41,6 +42,8 @@ export interface Caller {
   /** Sets what `sessions.subscribe` and `sessions.messages.subscribe` ask for. */
   watchSessions(on: boolean): void;
   watchMessages(sessionKey: string, on: boolean): void;
+  /** Sends what this run has streamed and this socket has not got, so that a snapshot continues it. */
+  catchUp(run: LiveRun): void;
 }
 
 export interface Method {
