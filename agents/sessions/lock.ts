@@ -4,7 +4,8 @@
  * drops it with its owner, however that dies.
  */
 
-import { chmodSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { StoreFileError } from './store.ts';
 
@@ -17,6 +18,7 @@ export type Unlock = () => void;
  */
 export function lockStore(path: string): Unlock {
   const file = `${path}.lock`;
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const db = new Database(file, { timeout: 0 });
   try {
     chmodSync(file, 0o600);

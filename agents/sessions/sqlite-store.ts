@@ -39,14 +39,13 @@ export interface SessionStoreOptions {
  */
 export function openSessionStore(options: { path: string } & SessionStoreOptions): SessionStore {
   const { path } = options;
-  const db = openDatabase(path);
+  if (path === IN_MEMORY) return createSessionStore(openDatabase(path), options);
+  // First of all: a newer release must not migrate a file under an older one that uses it.
+  const unlock = lockStore(path);
   try {
-    return createSessionStore(db, {
-      ...options,
-      ...(path !== IN_MEMORY && { unlock: lockStore(path) }),
-    });
+    return createSessionStore(openDatabase(path), { ...options, unlock });
   } catch (error) {
-    db.close();
+    unlock();
     throw error;
   }
 }
@@ -181,8 +180,11 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
     close() {
       closed ??= new Promise((resolve) => {
         writes.close();
-        closeDatabase(db);
-        options.unlock?.();
+        try {
+          closeDatabase(db);
+        } finally {
+          options.unlock?.();
+        }
         resolve();
       });
       return closed;

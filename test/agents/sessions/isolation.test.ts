@@ -137,7 +137,7 @@ describe('isolation', () => {
           await Promise.all([together, ...alone.values()].map((store) => store.close()));
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 25 },
     );
   });
 

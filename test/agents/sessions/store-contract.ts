@@ -215,6 +215,21 @@ export function describeSessionStore(setUp: () => Storage): void {
           'accepted',
         ]);
       });
+
+      it('starts and ends a run without touching those of the same name elsewhere', async () => {
+        const other = 'agent:main:other';
+        await store.acceptTurn(alice, KEY, turn('r'));
+        await store.acceptTurn(alice, other, turn('r'));
+        await store.acceptTurn(bob, KEY, turn('r'));
+        const elsewhere = () => [store.run(alice, other, 'r'), store.run(bob, KEY, 'r')];
+        const before = elsewhere();
+        await store.startRun(alice, KEY, 'r');
+        expect(elsewhere()).toEqual(before);
+        await store.checkpoint(alice, KEY, 'r', 'piece');
+        await store.finishRun(alice, KEY, 'r', answer('done'));
+        expect(elsewhere()).toEqual(before);
+        expect(before.map((run) => run?.state)).toEqual(['queued', 'queued']);
+      });
     });
 
     describe('expectations of a send', () => {
