@@ -1,0 +1,15 @@
+/** The load generator: a process of its own that does one task at a time for `run.ts`. */
+
+import { alone } from './load/alone.ts';
+import { handshakes } from './load/handshakes.ts';
+import { idle } from './load/idle.ts';
+import { paced } from './load/paced.ts';
+import { requests } from './load/requests.ts';
+import { saturated } from './load/saturated.ts';
+import { serveTasks } from './remote.ts';
+
+const tasks = { alone, paced, saturated, handshakes, idle, requests };
+
+export type LoadTasks = typeof tasks;
+
+serveTasks(tasks);

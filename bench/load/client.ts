@@ -1,0 +1,83 @@
+/** A user of the gateway: connects as nginx would forward it, shakes hands, asks, hears events. */
+
+import { randomUUID } from 'node:crypto';
+import { ORIGIN } from '../gateway-process.ts';
+import { openSocket } from './web-socket.ts';
+
+/** What a server sends, as far as it matters here. */
+export interface Frame {
+  type: 'res' | 'event';
+  id?: string;
+  ok?: boolean;
+  error?: { message: string };
+  event?: string;
+  payload: {
+    state?: string;
+    deltaText?: string;
+    errorMessage?: string;
+    sessions?: { key: string }[];
+  };
+}
+
+export interface Client {
+  /** Resolves with the response. Rejects if it is an error or the socket is lost. */
+  request(method: string, params: object): Promise<Frame>;
+  close(): void;
+}
+
+export interface ClientOptions {
+  port: number;
+  /** Default: a new one. */
+  userId?: string;
+  onEvent?: (frame: Frame) => void;
+  onLost?: (error: Error) => void;
+}
+
+const CONNECT = {
+  minProtocol: 4,
+  maxProtocol: 4,
+  client: { id: 'webchat', version: '1', platform: 'bench', mode: 'webchat' },
+  role: 'operator',
+};
+
+/** Resolves after hello-ok. */
+export function openClient(options: ClientOptions): Promise<Client> {
+  const { port, onEvent, onLost } = options;
+  const { promise: connected, resolve, reject } = Promise.withResolvers<Client>();
+  const waiting = new Map<string, PromiseWithResolvers<Frame>>();
+  let lastId = 0;
+  const headers = { Origin: ORIGIN, 'X-User-ID': options.userId ?? randomUUID() };
+
+  const request = (method: string, params: object) => {
+    const answer = Promise.withResolvers<Frame>();
+    const id = String(++lastId);
+    waiting.set(id, answer);
+    socket.send(JSON.stringify({ type: 'req', id, method, params }));
+    return answer.promise;
+  };
+  const socket = openSocket(port, headers, {
+    text(text) {
+      // Anything else than a gateway's frame is an error of the benchmark and shows as one.
+      const frame: Frame = JSON.parse(text);
+      if (frame.type === 'res') return respond(waiting, frame);
+      if (frame.event !== 'connect.challenge') return onEvent?.(frame);
+      request('connect', CONNECT).then(() => resolve(client), reject);
+    },
+    lost(reason) {
+      const error = new Error(`the socket was lost: ${reason}`);
+      for (const each of waiting.values()) each.reject(error);
+      waiting.clear();
+      reject(error);
+      onLost?.(error);
+    },
+  });
+  const client: Client = { request, close: socket.destroy };
+  return connected;
+}
+
+function respond(waiting: Map<string, PromiseWithResolvers<Frame>>, frame: Frame): void {
+  const answer = waiting.get(frame.id ?? '');
+  waiting.delete(frame.id ?? '');
+  if (frame.ok) answer?.resolve(frame);
+  else answer?.reject(new Error(frame.error?.message ?? 'refused'));
+}

@@ -1,0 +1,62 @@
+/** Sockets that are connected and say nothing: what they weigh. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { residentKib } from '../proc.ts';
+import { type Client, openClient } from './client.ts';
+import { meter, type Reading } from './meter.ts';
+
+export interface IdleArgs {
+  port: number;
+  pid: number;
+  /** Opened first and not counted: they bring what is allocated once. */
+  firstSockets: number;
+  sockets: number;
+  settleMs: number;
+  windowMs: number;
+}
+
+export interface IdleResult {
+  /** Resident KiB of the server with the first sockets, and with all. */
+  before: number;
+  after: number;
+  /** With all of them open. */
+  reading: Reading;
+}
+
+/** Handshakes under way at once. */
+const AT_ONCE = 50;
+
+export async function idle(args: IdleArgs): Promise<IdleResult> {
+  const clients: Client[] = [];
+  const openUpTo = async (total: number) => {
+    const more = async () => {
+      while (clients.length < total) {
+        const client = openClient({ port: args.port, onLost: fail });
+        // Its place is taken before it is connected.
+        const at = clients.push(PENDING) - 1;
+        clients[at] = await client;
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, more));
+  };
+  await openUpTo(args.firstSockets);
+  await sleep(args.settleMs);
+  const before = residentKib(args.pid);
+  await openUpTo(args.firstSockets + args.sockets);
+  await sleep(args.settleMs);
+  const after = residentKib(args.pid);
+  const stopMeter = meter({ subject: args.pid });
+  await sleep(args.windowMs);
+  const reading = stopMeter();
+  for (const client of clients) client.close();
+  return { before, after, reading };
+}
+
+function fail(error: Error): never {
+  throw error;
+}
+
+const PENDING: Client = {
+  request: () => Promise.reject(new Error('not connected yet')),
+  close: () => {},
+};

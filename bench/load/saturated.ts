@@ -1,0 +1,86 @@
+/** Answers as fast as they are taken: how much goes through, and who else is still served. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { now } from '../clock.ts';
+import { type Summary, summarise } from '../statistics.ts';
+import { countTokens } from '../token.ts';
+import { askRepeatedly } from './asker.ts';
+import { type Conversation, openConversation, type Target } from './conversation.ts';
+import { meter, type Pids, type Reading } from './meter.ts';
+
+export interface SaturatedArgs {
+  target: Target;
+  streams: number;
+  /** Of each answer. Bounded, because what pours without end may leave no turn for a stop. */
+  tokens: number;
+  /** Whether another user asks meanwhile, and `/readyz` is fetched. */
+  withOthers: boolean;
+  /** Whose processor time is read. */
+  pids: Pids;
+}
+
+export interface SaturatedResult {
+  tokens: number;
+  /** Deltas that carried them. */
+  deltas: number;
+  /** From the first send to the end of the last answer. */
+  reading: Reading;
+  others?: { acknowledged: Summary; ready: Summary };
+}
+
+export async function saturated(args: SaturatedArgs): Promise<SaturatedResult> {
+  const { target, streams } = args;
+  const all = await Promise.all(Array.from({ length: streams }, () => openConversation(target)));
+  // A tenth of it first: compilers and connection pools are warm afterwards.
+  await pour(all, Math.ceil(args.tokens / 10));
+  const stopMeter = meter(args.pids);
+  let over = false;
+  const poured = pour(all, args.tokens).then((received) => {
+    over = true;
+    return { ...received, reading: stopMeter() };
+  });
+  const [result, others] = await Promise.all([
+    poured,
+    args.withOthers ? serveOthers(target, () => !over) : undefined,
+  ]);
+  for (const conversation of all) conversation.close();
+  return { ...result, ...(others && { others }) };
+}
+
+async function pour(
+  conversations: readonly Conversation[],
+  tokensEach: number,
+): Promise<{ tokens: number; deltas: number }> {
+  let tokens = 0;
+  let deltas = 0;
+  const text = (delta: string) => {
+    tokens += countTokens(delta);
+    deltas += 1;
+  };
+  const order = { tokens: tokensEach, everyMs: 0 };
+  await Promise.all(conversations.map((conversation) => conversation.ask(order, { text })));
+  if (tokens !== tokensEach * conversations.length) throw new Error('tokens were lost');
+  return { tokens, deltas };
+}
+
+async function serveOthers(target: Target, goOn: () => boolean) {
+  const [{ acknowledged }, ready] = await Promise.all([
+    askRepeatedly(target, goOn),
+    fetchReady(target.port, goOn),
+  ]);
+  if (!acknowledged) throw new Error('only a gateway acknowledges');
+  return { acknowledged, ready };
+}
+
+async function fetchReady(port: number, goOn: () => boolean): Promise<Summary> {
+  const times: number[] = [];
+  do {
+    const sentAt = now();
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+    await response.arrayBuffer();
+    times.push(now() - sentAt);
+    // A balancer asks now and then; a tight loop would be load of its own.
+    await sleep(5);
+  } while (goOn());
+  return summarise(times);
+}

@@ -1,0 +1,36 @@
+/** What Linux tells about a process: https://man7.org/linux/man-pages/man5/proc.5.html */
+
+import { readFileSync } from 'node:fs';
+
+/** `sysconf(_SC_CLK_TCK)` is 100 on every Linux that Node runs on. */
+const TICK_MS = 10;
+
+/** Processor time, user and system, of all its threads so far, in milliseconds; steps of 10. */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  // The name, in parentheses, may hold spaces. Fields 14 and 15 are 11 and 12 behind it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+/** Resident memory in KiB. */
+export function residentKib(pid: number): number {
+  return Number(statusField(String(pid), 'VmRSS').split(' ')[0]);
+}
+
+/** Numbers of the processors that this process may run on. */
+export function allowedCores(): number[] {
+  return statusField('self', 'Cpus_allowed_list')
+    .split(',')
+    .flatMap((range) => {
+      const [from = 0, to = from] = range.split('-').map(Number);
+      return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+    });
+}
+
+function statusField(pid: string, name: string): string {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const line = status.split('\n').find((each) => each.startsWith(`${name}:`));
+  if (line === undefined) throw new Error(`/proc/${pid}/status has no ${name}`);
+  return line.slice(name.length + 1).trim();
+}

@@ -1,0 +1,24 @@
+/** The rows that say how long a user waits: for the first delta, and for the acknowledgement. */
+
+import type { Asked } from '../load/asker.ts';
+import { addedOver, figures, only, type Results } from '../rounds.ts';
+import { DIRECT, GATEWAY } from '../setup.ts';
+import type { Row } from '../table.ts';
+
+export function askedRows(results: Results<{ asked: Asked }>): Row[] {
+  const p50 = figures(results, ({ asked }) => asked.firstDelta.p50);
+  const p99 = figures(results, ({ asked }) => asked.firstDelta.p99);
+  // A relay acknowledges too, but nothing is durable then: there is nothing to compare.
+  const gateway = only(GATEWAY, results);
+  const ack50 = figures(gateway, ({ asked }) => asked.acknowledged?.p50);
+  const ack99 = figures(gateway, ({ asked }) => asked.acknowledged?.p99);
+  const unit = 'ms';
+  return [
+    { metric: 'send → first delta, p50', unit, values: p50 },
+    { metric: 'send → first delta, p99', unit, values: p99 },
+    { metric: 'first delta, added over direct, p50', unit, values: addedOver(DIRECT, p50) },
+    { metric: 'first delta, added over direct, p99', unit, values: addedOver(DIRECT, p99) },
+    { metric: 'chat.send → durable acknowledgement, p50', unit, values: ack50 },
+    { metric: 'chat.send → durable acknowledgement, p99', unit, values: ack99 },
+  ];
+}

@@ -1,0 +1,48 @@
+/** New sockets: upgrade, challenge, connect, hello-ok. */
+
+import { figures, interleave } from '../rounds.ts';
+import {
+  GATEWAY,
+  LEAN,
+  pidsOf,
+  type Setup,
+  SUBJECT,
+  startGatewaySubject,
+  startRelay,
+  stopAll,
+} from '../setup.ts';
+import type { Table } from '../table.ts';
+import { busyRows } from './busy-rows.ts';
+
+/** Under way at once: enough that the server always has one to serve. */
+const AT_ONCE = 32;
+
+export async function handshakes(setup: Setup): Promise<Table> {
+  const { plan, load } = setup;
+  // A relay shakes hands without looking; which one does not matter.
+  const subjects = [await startGatewaySubject(setup), await startRelay(setup, 'lean')];
+  const results = await interleave(plan.rounds, subjects, (subject) =>
+    load.run('handshakes', {
+      port: subject.target.port,
+      atOnce: AT_ONCE,
+      warmUpMs: plan.warmUpMs,
+      windowMs: plan.windowMs,
+      pids: pidsOf(setup, subject),
+    }),
+  );
+  await stopAll(subjects);
+  const perSecond = figures(results, ({ count, reading }) => (1_000 * count) / reading.elapsedMs);
+  const cpu = figures(results, ({ count, reading }) => {
+    const ms = reading.cpuMs[SUBJECT];
+    return ms === undefined ? undefined : (1_000 * ms) / count;
+  });
+  return {
+    title: 'handshakes',
+    columns: [GATEWAY, LEAN],
+    rows: [
+      { metric: 'per second', unit: '', values: perSecond, per: [LEAN] },
+      { metric: 'CPU of each', unit: 'µs', values: cpu, per: [LEAN] },
+      ...busyRows(results),
+    ],
+  };
+}

@@ -1,0 +1,62 @@
+/** Many answers at a model's pace: what a delta costs, and how long it is under way. */
+
+import type { PacedResult } from '../load/paced.ts';
+import { addedOver, figures, interleave } from '../rounds.ts';
+import {
+  allSubjects,
+  DIRECT,
+  GATEWAY,
+  LEAN,
+  pidsOf,
+  RELAY,
+  type Setup,
+  SUBJECT,
+  type Subject,
+} from '../setup.ts';
+import type { Table } from '../table.ts';
+import { askedRows } from './asked-rows.ts';
+import { busyRows } from './busy-rows.ts';
+
+export async function paced(setup: Setup): Promise<Table> {
+  const { plan } = setup;
+  const subjects = await allSubjects(setup);
+  const results = await interleave(plan.rounds, subjects, (subject) => runPaced(setup, subject));
+  const p50 = figures(results, ({ underWay }) => underWay.p50);
+  const p99 = figures(results, ({ underWay }) => underWay.p99);
+  const cpu = figures(results, cpuPerDelta);
+  const joined = figures(results, ({ tokens, deltas }) => tokens / deltas);
+  const unit = 'ms';
+  return {
+    title: `${plan.streams} streams × ${1_000 / plan.tokenEveryMs} tokens/s, a segment each`,
+    columns: [GATEWAY, RELAY, LEAN, DIRECT],
+    rows: [
+      { metric: 'CPU per delta', unit: 'µs', values: cpu, per: [RELAY, LEAN] },
+      { metric: 'delta under way, p50', unit, values: p50 },
+      { metric: 'delta under way, p99', unit, values: p99 },
+      { metric: 'delta, added over direct, p50', unit, values: addedOver(DIRECT, p50) },
+      { metric: 'delta, added over direct, p99', unit, values: addedOver(DIRECT, p99) },
+      { metric: 'tokens per frame', unit: '', values: joined },
+      ...askedRows(results),
+      ...busyRows(results),
+    ],
+  };
+}
+
+/** Also what a profile is made of. */
+export function runPaced(setup: Setup, subject: Subject): Promise<PacedResult> {
+  const { streams, tokenEveryMs, warmUpMs, windowMs, askMs } = setup.plan;
+  return setup.load.run('paced', {
+    target: subject.target,
+    streams,
+    everyMs: tokenEveryMs,
+    warmUpMs,
+    windowMs,
+    askMs,
+    pids: pidsOf(setup, subject),
+  });
+}
+
+function cpuPerDelta({ reading, tokens }: PacedResult): number | undefined {
+  const ms = reading.cpuMs[SUBJECT];
+  return ms === undefined ? undefined : (ms * 1_000) / tokens;
+}
