@@ -37,7 +37,8 @@ export function createAnswer(api: () => string): AnswerBuilder {
     endReasoning(signature) {
       if (signature === undefined) return;
       const open = last();
-      if (open?.type === 'thinking') open.signature = signature;
+      // A stretch that is signed already is closed: this signature belongs to one without text.
+      if (open?.type === 'thinking' && open.signature === undefined) open.signature = signature;
       else blocks.push({ type: 'thinking', thinking: '', api: api(), signature });
     },
     startToolCall(id, name, signature) {

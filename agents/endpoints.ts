@@ -25,14 +25,26 @@ const MAX_WAITING = 10_000;
  */
 export function createEndpoints(now: () => number = () => performance.now()): EndpointSource {
   const endpoints = new Map<string, Promise<Endpoint>>();
+  /** One for all models of a provider, whatever the differences of the single model. */
+  const shared = new Map<string, Pick<Endpoint, 'breaker' | 'queue'>>();
+
+  function sharedBy(model: ConfiguredModel): Pick<Endpoint, 'breaker' | 'queue'> {
+    const { compat: _, ...endpoint } = model.endpoint;
+    const identity = JSON.stringify([model.api, endpoint, model.maxConcurrentCalls]);
+    let found = shared.get(identity);
+    if (!found) {
+      found = {
+        breaker: createBreaker({ ...DEFAULT_BREAKER, now }),
+        queue: createFairQueue({ limit: model.maxConcurrentCalls, maxWaiting: MAX_WAITING }),
+      };
+      shared.set(identity, found);
+    }
+    return found;
+  }
 
   async function make(model: ConfiguredModel): Promise<Endpoint> {
     const createAdapter = await loadAdapter(model.api);
-    return {
-      adapter: createAdapter(model.endpoint),
-      breaker: createBreaker({ ...DEFAULT_BREAKER, now }),
-      queue: createFairQueue({ limit: model.maxConcurrentCalls, maxWaiting: MAX_WAITING }),
-    };
+    return { adapter: createAdapter(model.endpoint), ...sharedBy(model) };
   }
 
   return (model) => {

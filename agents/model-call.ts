@@ -84,16 +84,17 @@ async function attemptOnce(
   model: ConfiguredModel,
   call: ModelCall,
   isLast: boolean,
-): Promise<Attempt & { refused?: true }> {
+): Promise<Attempt & { refused?: boolean }> {
+  // Nobody waits for a turn at an endpoint that is left alone.
+  if (!isLast && endpoint.breaker.state() === 'open') return notSent(resting(model));
   const admission = await endpoint.queue.enter(call.turnOf, call.signal);
   if (admission.outcome !== 'admitted') {
-    const failure = admission.outcome === 'aborted' ? aborted(model) : busy(model);
-    return { result: { type: 'error', failure }, answered: false, refused: true };
+    return notSent(admission.outcome === 'aborted' ? aborted(model) : busy(model));
   }
   const permit = endpoint.breaker.admit(isLast);
   if (!permit) {
     admission.release();
-    return { result: { type: 'error', failure: resting(model) }, answered: false, refused: true };
+    return notSent(resting(model));
   }
   try {
     call.onModel(model);
@@ -112,12 +113,18 @@ async function drive(
   call: ModelCall,
 ): Promise<Attempt> {
   let answered = false;
+  let result: ModelResult | undefined;
+  // Read to its own end, also after the terminal event: leaving it would cut a connection that is
+  // about to be free for the next call.
   for await (const event of endpoint.adapter(call.request(model))) {
     switch (event.type) {
       case 'done':
-        return { result: { type: 'done', stopReason: event.stopReason }, answered: true };
+        answered = true;
+        result = { type: 'done', stopReason: event.stopReason };
+        break;
       case 'error':
-        return { result: { type: 'error', failure: event.failure }, answered };
+        result = { type: 'error', failure: event.failure };
+        break;
       case 'start':
       case 'usage':
         call.onEvent(event);
@@ -134,7 +141,12 @@ async function drive(
     }
   }
   const message = 'The model adapter ended its stream without saying how.';
-  return { result: { type: 'error', failure: own(model, 'unknown', false, message) }, answered };
+  result ??= { type: 'error', failure: own(model, 'unknown', false, message) };
+  return { result, answered };
+}
+
+function notSent(failure: ProviderFailure) {
+  return { result: { type: 'error' as const, failure }, answered: false, refused: true };
 }
 
 /** A failure that came about here, without a call. */

@@ -171,6 +171,8 @@ async function stream(
     turnOf: run.principal.userId,
     onModel(model) {
       run.model = model;
+      // What a failed attempt had counted is not this model's.
+      usage = undefined;
     },
     onEvent(event) {
       switch (event.type) {

@@ -28,7 +28,15 @@ import type {
 import { networkCode, type UpstreamError } from './failures.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
 import { createFetch } from './transport.ts';
-import { countAt, isObject, objectAt, parseArguments, textAt, type WireObject } from './wire.ts';
+import {
+  countAt,
+  isObject,
+  objectAt,
+  parseArguments,
+  rowOf,
+  textAt,
+  type WireObject,
+} from './wire.ts';
 
 const API = 'anthropic-messages';
 
@@ -86,7 +94,11 @@ function createClient(endpoint: ProviderEndpoint): Anthropic {
     timeout: endpoint.silenceMs + 1_000,
     fetch: createFetch(),
     logLevel: 'off',
-    defaultHeaders: { ...(keyless && { Authorization: null }), ...endpoint.headers },
+    defaultHeaders: {
+      // Said here too: the SDK lets *_CUSTOM_HEADERS of the environment win over its own.
+      Authorization: keyless ? null : `Bearer ${endpoint.apiKey}`,
+      ...endpoint.headers,
+    },
   });
 }
 
@@ -205,7 +217,7 @@ function createReader(answer: AnswerEvents): ChunkReader<RawMessageStreamEvent> 
           return blocks.stop(event.index);
         case 'message_delta': {
           const reason = textAt(event.delta, 'stop_reason');
-          if (reason !== undefined) stop = STOP_REASONS[reason] ?? 'stop';
+          if (reason !== undefined) stop = rowOf(STOP_REASONS, reason) ?? 'stop';
           // Counts are cumulative: those that are absent, null or 0 here stay as they were.
           usage = { ...usage, ...positive(objectAt(event, 'usage')) };
           answer.usage(toUsage(usage));

@@ -22,11 +22,11 @@ export type BreakerState = 'closed' | 'open' | 'half_open';
 
 /** Leave for one call. Report exactly one end; further reports are ignored. */
 export interface Permit {
-  /** The provider answered, be it with an answer or with a refusal that is no fault of its own. */
+  /** The provider answered. */
   answered(): void;
   /** The provider did not do its work. */
   failed(): void;
-  /** The call ended for another reason, e.g. its user stopped it: nothing was learnt. */
+  /** The call ended for a reason of its own (stopped, refused, never sent): nothing was learnt. */
   abandoned(): void;
 }
 
@@ -42,11 +42,14 @@ export interface Breaker {
 /** Only these are the provider's own fault; the others say something about one user's request or key. */
 const FAULTS: ReadonlySet<FailureKind> = new Set(['timeout', 'unavailable']);
 
-/** Reports how a call ended: without a failure, or with one of this kind. */
+/**
+ * Reports how a call ended: without a failure, or with one of this kind. What is about one user's key,
+ * request or quota neither opens the breaker nor closes it.
+ */
 export function report(permit: Permit, kind: FailureKind | undefined): void {
-  if (kind === 'aborted') permit.abandoned();
-  else if (kind !== undefined && FAULTS.has(kind)) permit.failed();
-  else permit.answered();
+  if (kind === undefined) permit.answered();
+  else if (FAULTS.has(kind)) permit.failed();
+  else permit.abandoned();
 }
 
 export function createBreaker(options: BreakerOptions): Breaker {

@@ -3,6 +3,7 @@
 import type { ProviderEndpoint, ProviderRequest } from './contract.ts';
 import type { FailureKind, ProviderFailure } from './errors.ts';
 import { retryAfterMs } from './retry-after.ts';
+import { rowOf } from './wire.ts';
 import { kindByWording } from './wording.ts';
 
 /** What an adapter can tell about an error of its SDK. Nothing in here is shown to anyone. */
@@ -147,7 +148,7 @@ function networkFailure(
   }
   const sentence = isCertificateCode(code)
     ? 'could not be reached: its TLS certificate is not trusted'
-    : (NETWORK_SENTENCE[code] ?? 'could not be reached');
+    : (rowOf(NETWORK_SENTENCE, code) ?? 'could not be reached');
   return failure(endpoint, request, 'unavailable', sentence);
 }
 

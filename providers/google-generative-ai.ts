@@ -41,6 +41,7 @@ import {
   objectAt,
   objectsAt,
   parseArguments,
+  rowOf,
   textAt,
   type WireObject,
 } from './wire.ts';
@@ -241,7 +242,7 @@ function createReader(answer: AnswerEvents): ChunkReader<GenerateContentResponse
       if (reason !== undefined && BROKEN_FINISH.has(reason)) {
         throw new UpstreamFault({ codes: ['UNAVAILABLE'] });
       }
-      if (reason !== undefined) stop = STOP_REASONS[reason] ?? 'stop';
+      if (reason !== undefined) stop = rowOf(STOP_REASONS, reason) ?? 'stop';
       forget(chunk);
     },
     stopReason: () => (stop === 'stop' && answer.calledTools() ? 'tool_use' : stop),

@@ -23,6 +23,7 @@ import {
   objectAt,
   objectsAt,
   parseArguments,
+  rowOf,
   textAt,
   type WireObject,
 } from './wire.ts';
@@ -142,7 +143,7 @@ function createReader(answer: AnswerEvents): ChunkReader<WireObject> {
         cacheRead: 0,
         cacheWrite: 0,
       });
-      stop = STOP_REASONS[textAt(chunk, 'done_reason') ?? ''] ?? 'stop';
+      stop = rowOf(STOP_REASONS, textAt(chunk, 'done_reason') ?? '') ?? 'stop';
     },
     stopReason: () => (stop === 'stop' && calls > 0 ? 'tool_use' : stop),
   };

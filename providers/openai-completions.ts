@@ -24,7 +24,7 @@ import {
   openAiClient,
 } from './openai-sdk.ts';
 import { refuseDocument } from './response.ts';
-import { countAt, isObject, isText, objectAt, textAt, type WireObject } from './wire.ts';
+import { countAt, isObject, isText, objectAt, rowOf, textAt, type WireObject } from './wire.ts';
 
 const API = 'openai-completions';
 
@@ -174,7 +174,7 @@ function createReader(
       if (!isObject(choice)) return;
       readDelta(objectAt(choice, 'delta'));
       const reason = textAt(choice, 'finish_reason');
-      if (reason !== undefined && FINISH_REASONS[reason] === BROKEN_FINISH) {
+      if (reason !== undefined && rowOf(FINISH_REASONS, reason) === BROKEN_FINISH) {
         throw new UpstreamFault({ codes: ['server_error'] });
       }
       finish = reason ?? finish;
@@ -187,7 +187,7 @@ function createReader(
 }
 
 function stopReason(finish: string, calledTools: boolean, refused: boolean): StopReason {
-  const reason = FINISH_REASONS[finish];
+  const reason = rowOf(FINISH_REASONS, finish);
   if (reason !== undefined && reason !== 'stop' && reason !== BROKEN_FINISH) return reason;
   // Some endpoints say `stop` after a tool call, and OpenAI does after a refusal.
   if (calledTools) return 'tool_use';

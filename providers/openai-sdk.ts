@@ -40,7 +40,11 @@ export function openAiClient(endpoint: ProviderEndpoint): OpenAI {
     timeout: endpoint.silenceMs + BEHIND_OURS_MS,
     fetch: createFetch(),
     logLevel: 'off',
-    defaultHeaders: { ...(keyless && { Authorization: null }), ...endpoint.headers },
+    defaultHeaders: {
+      // Said here too: the SDK lets *_CUSTOM_HEADERS of the environment win over its own.
+      Authorization: keyless ? null : `Bearer ${endpoint.apiKey}`,
+      ...endpoint.headers,
+    },
   });
 }
 

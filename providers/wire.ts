@@ -50,3 +50,8 @@ export function parseArguments(json: string): WireObject {
     return {};
   }
 }
+
+/** A row of a table by a name that came over the wire: own rows only, so `constructor` finds nothing. */
+export function rowOf<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}

@@ -5,6 +5,7 @@
  */
 
 import type { FailureKind } from './errors.ts';
+import { rowOf } from './wire.ts';
 
 const KIND_BY_CODE: Readonly<Record<string, FailureKind>> = {
   // OpenAI, both APIs; also vLLM, One-API pass-through.
@@ -72,7 +73,7 @@ export function kindByWording(
   status: number | undefined,
 ): FailureKind | undefined {
   if (status !== undefined && STATUS_WINS.has(status)) return undefined;
-  const coded = codes.map((code) => KIND_BY_CODE[code]).find((kind) => kind !== undefined);
+  const coded = codes.map((code) => rowOf(KIND_BY_CODE, code)).find((kind) => kind !== undefined);
   // A generic code such as `invalid_request_error` is absent from the table: the sentence decides.
   if (coded && coded !== 'unavailable' && coded !== 'rate_limit') return coded;
   if (CONTEXT_LENGTH.some((pattern) => pattern.test(text))) return 'context_length';

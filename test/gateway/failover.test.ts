@@ -130,3 +130,36 @@ test('where calls have to wait, users take turns', async () => {
   expect(ended[0]).toBe('g0');
   expect(ended.indexOf('m')).toBeLessThan(3);
 });
+
+test('a connection is used again for the next answer', async () => {
+  const { upstream, gateway } = await scene();
+  const client = await connectClient({ port: gateway.port });
+  for (let turn = 0; turn < 4; turn++) await client.say('main', 'hello');
+  expect(upstream.requests.map((each) => each.connection)).toEqual([1, 1, 1, 1]);
+});
+
+test('models of one provider share its limit, whatever their differences', async () => {
+  const upstream = await startOpenAiUpstream();
+  onTestFinished(() => upstream.close());
+  const models = [{ id: 'm-1' }, { id: 'm-2', compat: { supportsUsageInStreaming: false } }];
+  const provider = { baseUrl: upstream.url, apiKey: 'k', models, maxConcurrentCalls: 1 };
+  const gateway = await startGateway({
+    config: {
+      ...testConfig(),
+      agents: { defaults: { model: 'one/m-1' } },
+      models: { providers: { one: provider } },
+    },
+  });
+  const client = await connectClient({ port: gateway.port });
+  const hold = gate();
+  upstream.when(says('hold'), events(role(), hold.promise, text('done'), finish('stop'), DONE));
+  await client.request('sessions.create', { key: 'second', model: 'one/m-2' });
+  const first = client.say('first', 'hold');
+  await upstream.request(0);
+  const second = client.say('second', 'waits', 'waits');
+  await client.event('chat', (each) => each.runId === 'waits' && each.state === 'status');
+  expect(upstream.requests).toHaveLength(1);
+  hold.open();
+  await Promise.all([first, second]);
+  expect(upstream.requests.map((each) => (each.body as Json).model)).toEqual(['m-1', 'm-2']);
+});
