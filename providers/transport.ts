@@ -78,6 +78,9 @@ function aborted(): DOMException {
   return new DOMException('The request was aborted', 'AbortError');
 }
 
+/** SDKs read the body of an error to its end before they throw; what says why stands at its beginning. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
 function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefined): Response {
   const headers = new Headers();
   const { rawHeaders, statusCode = 0, statusMessage = '' } = message;
@@ -86,7 +89,8 @@ function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefin
   }
   const bodyless = statusCode === 204 || statusCode === 205 || statusCode === 304;
   if (bodyless) message.resume();
-  return new Response(bodyless ? null : toStream(message, signal), {
+  const maxBytes = statusCode >= 400 ? MAX_ERROR_BYTES : Number.POSITIVE_INFINITY;
+  return new Response(bodyless ? null : toStream(message, signal, maxBytes), {
     status: statusCode,
     statusText: statusMessage,
     headers,
@@ -96,15 +100,22 @@ function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefin
 function toStream(
   message: http.IncomingMessage,
   signal: AbortSignal | undefined,
+  maxBytes: number,
 ): ReadableStream<Uint8Array> {
   let cancelled = false;
+  let received = 0;
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         message.on('data', (chunk: Uint8Array) => {
           if (cancelled) return;
           controller.enqueue(chunk);
-          if ((controller.desiredSize ?? 0) <= 0) message.pause();
+          received += chunk.byteLength;
+          if (received > maxBytes) {
+            cancelled = true;
+            controller.close();
+            drain(message);
+          } else if ((controller.desiredSize ?? 0) <= 0) message.pause();
         });
         message.on('end', () => {
           if (!cancelled) controller.close();
