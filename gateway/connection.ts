@@ -66,6 +66,8 @@ export class Connection implements Subscriber, Caller {
   #deadline: NodeJS.Timeout | undefined;
   #seq = 0;
   #badFrames = 0;
+  #requestedScopes: readonly string[] | undefined;
+  #deviceJudged = false;
   #watched: Set<string> | undefined;
   principal: Principal = NOBODY;
   scopes: readonly string[] = [];
@@ -154,6 +156,14 @@ export class Connection implements Subscriber, Caller {
     this.#deps.hub.flush(run, this);
   }
 
+  /** The configuration changed: takes the scopes that it grants now. False if a device is missing. */
+  reconsider(): boolean {
+    if (this.#phase !== 'connected') return true;
+    const { auth, controlUi } = this.#deps.services.config().gateway;
+    this.scopes = grantScopes(auth.identityScopes, this.principal.userId, this.#requestedScopes);
+    return this.#deviceJudged || controlUi.dangerouslyDisableDeviceAuth;
+  }
+
   keys(): KeyScope {
     const { services } = this.#deps;
     const { gateway, session } = services.config();
@@ -188,6 +198,7 @@ export class Connection implements Subscriber, Caller {
     const refused = read.ok ? this.#refusal(read.connect) : read;
     if (refused || !read.ok) {
       if (!refused) return;
+      this.#logRefusal(refused.error);
       this.#respond(errorFrame(frame.id, refused.error));
       return this.close(refused.close);
     }
@@ -210,6 +221,7 @@ export class Connection implements Subscriber, Caller {
       now: this.#deps.services.now(),
       required: !controlUi.dangerouslyDisableDeviceAuth,
     });
+    this.#deviceJudged = !controlUi.dangerouslyDisableDeviceAuth;
     return device.ok ? undefined : device;
   }
 
@@ -219,6 +231,7 @@ export class Connection implements Subscriber, Caller {
     this.#deadline = undefined;
     this.#phase = 'connected';
     const { identityScopes } = services.config().gateway.auth;
+    this.#requestedScopes = connect.scopes;
     this.scopes = grantScopes(identityScopes, this.principal.userId, connect.scopes);
     this.wantsAgentEvents = connect.caps?.includes('tool-events') ?? false;
     hub.join(this);
@@ -318,6 +331,17 @@ export class Connection implements Subscriber, Caller {
   #wouldOverflow(text: string): boolean {
     const { maxBufferedBytes } = this.#deps.services.config().gateway.limits;
     return this.#socket.bufferedBytes() + text.length > maxBufferedBytes;
+  }
+
+  /** The operator must be able to see why a page fails; trust's own rule was logged at the upgrade. */
+  #logRefusal(error: ProtocolError): void {
+    this.#deps.services.log.warn({
+      event: 'handshake_refused',
+      connId: this.id,
+      ...this.#who(),
+      code: error.details?.code ?? error.code,
+      message: error.message.slice(0, 200),
+    });
   }
 
   #leave(): void {

@@ -66,7 +66,9 @@ export function createGate(config: () => Config, log: Logger): Gate {
       for (const [connection, before] of open) {
         const decision = judgeUpgrade(policy, connection.facts);
         if (!decision.ok && before.ok) refusedInLog(decision);
-        if (!samePrincipal(before, decision)) connection.close(CLOSES.trustRevoked);
+        if (!samePrincipal(before, decision) || !connection.reconsider()) {
+          connection.close(CLOSES.trustRevoked);
+        }
       }
     },
 

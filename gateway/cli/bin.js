@@ -23,7 +23,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 child.on('error', (error) => {
   console.error(`oc-gateway: cannot start its own Node: ${error.message}`);
-  console.error('Its install script may not have run: npm install --allow-scripts=node');
+  console.error('Its install script may not have run: install the package again.');
   process.exit(1);
 });
 child.on('exit', (code, signal) => {

@@ -38,7 +38,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     return 0;
   }
   const [command = 'serve', ...rest] = words;
-  const handler = COMMANDS[command === 'config' ? `config ${rest[0] ?? ''}` : command];
+  const name = command === 'config' ? `config ${rest[0] ?? ''}` : command;
+  const handler = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!handler) {
     const asked = [command, ...rest].join(' ');
     io.stderr.write(`oc-gateway: unknown command "${asked}"\nTry: oc-gateway --help\n`);

@@ -84,7 +84,8 @@ function announce(loaded: LoadedConfig, gateway: Gateway, why: string, log: Logg
     log.info({ event: 'config_ignored', keys: loaded.ignored.map((each) => each.path) });
   }
   const silent = agentIds(loaded.config).filter((id) => modelChain(loaded.config, id).length === 0);
-  log.info({
+  // Whatever the level: scripts read the port from this line.
+  log.child({}, { level: 'info' }).info({
     event: 'listening',
     host: gateway.host,
     port: gateway.port,

@@ -65,3 +65,30 @@ test('keys that need a restart are named', async () => {
   const applied = await gateway.logged('config_applied');
   expect(applied).toMatchObject({ afterRestart: ['gateway.port'] });
 });
+
+test('scopes that an edit takes away are gone, and a device that it asks for is missed', async () => {
+  const { gateway, options } = await scene();
+  const auth = (identityScopes: object) => ({
+    gateway: {
+      auth: { mode: 'trusted-proxy', trustedProxy: { allowLoopback: true }, identityScopes },
+    },
+  });
+  await gateway.writeConfig(testConfig({ ...options, ...auth({ alice: ['operator.admin'] }) }));
+  await gateway.logged('config_applied');
+  const alice = await connectClient({ port: gateway.port, user: 'alice' });
+  await alice.say('main', 'hello');
+  const note = { sessionKey: 'main', message: 'a note' };
+  expect(await alice.request('chat.inject', note)).toMatchObject({ ok: true });
+  const bob = await connectClient({ port: gateway.port, user: 'bob' });
+  await gateway.writeConfig(
+    testConfig({ ...options, ...auth({}), defaults: { systemPrompt: 'changed' } }),
+  );
+  await alice.say('main', 'wait for the edit');
+  await expect
+    .poll(async () => (await alice.ask('chat.inject', note)).error?.code, { timeout: 10_000 })
+    .toBe('FORBIDDEN');
+  const { gateway: section } = testConfig(options) as { gateway: { controlUi: object } };
+  const controlUi = { ...section.controlUi, dangerouslyDisableDeviceAuth: false };
+  await gateway.writeConfig(testConfig({ ...options, gateway: { controlUi } }));
+  expect(await bob.closed).toMatchObject({ code: 1008 });
+});

@@ -32,6 +32,7 @@ describe('oc-gateway', () => {
 
   test.each([
     [['sreve'], 'unknown command "sreve"'],
+    [['constructor'], 'unknown command "constructor"'],
     [['config'], 'unknown command "config"'],
     [['config', 'chekc'], 'unknown command "config chekc"'],
     [['serve', '--prot', '1'], '--prot'],
