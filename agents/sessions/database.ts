@@ -66,7 +66,8 @@ function makePrivate(path: string): string {
   return path;
 }
 
-function refuseForeign(db: Db): void {
+/** @throws {StoreFileError} if the database is of another program, or of a newer release. */
+export function refuseForeign(db: Db): void {
   const owner = Number(db.pragma('application_id', { simple: true }));
   const version = Number(db.pragma('user_version', { simple: true }));
   const tables = db.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;

@@ -14,6 +14,10 @@ Usage:
   oc-gateway models [--config FILE] [--probe]    list the configured models; --probe calls each
   oc-gateway config check [--config FILE]        print every problem of the configuration
   oc-gateway config schema                       print the JSON Schema of openclaw.json
+  oc-gateway db check [--config FILE]            read the whole store and say whether it is intact
+  oc-gateway db backup FILE [--config FILE]      copy the store, also while it is served
+  oc-gateway db restore FILE [--config FILE]     put a backup in the store's place
+  oc-gateway db vacuum [--config FILE]           give the room of deleted rows back
   oc-gateway --version | --help
 
 The configuration is --config, else OPENCLAW_CONFIG_PATH, else openclaw.json in OPENCLAW_STATE_DIR
@@ -38,19 +42,21 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     return 0;
   }
   const [command = 'serve', ...rest] = words;
-  const name = command === 'config' ? `config ${rest[0] ?? ''}` : command;
+  const inFamily = FAMILIES.has(command);
+  const name = inFamily ? `${command} ${rest[0] ?? ''}` : command;
+  const operands = inFamily ? rest.slice(1) : rest;
   const handler = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!handler) {
     const asked = [command, ...rest].join(' ');
     io.stderr.write(`oc-gateway: unknown command "${asked}"\nTry: oc-gateway --help\n`);
     return 2;
   }
-  const refused = misplaced(handler, flags, command === 'config' ? rest.slice(1) : rest);
+  const refused = misplaced(handler, flags, operands);
   if (refused) {
     io.stderr.write(`oc-gateway: ${refused}\nTry: oc-gateway --help\n`);
     return 2;
   }
-  return handler.run(io, flags, rest);
+  return handler.run(io, flags, operands);
 }
 
 interface Flags {
@@ -69,8 +75,13 @@ interface Command {
   flags: readonly (keyof Flags)[];
   /** Most words after the command. */
   words: number;
+  /** What a word that must be there is called. */
+  needs?: string;
   run(io: Io, flags: Flags, words: readonly string[]): Promise<number>;
 }
+
+/** Commands of two words. */
+const FAMILIES: ReadonlySet<string> = new Set(['config', 'db']);
 
 const COMMANDS: Readonly<Record<string, Command | undefined>> = {
   serve: {
@@ -102,6 +113,28 @@ const COMMANDS: Readonly<Record<string, Command | undefined>> = {
     words: 0,
     run: async (io) => (await import('./config.ts')).configSchema(io),
   },
+  'db check': {
+    flags: ['config'],
+    words: 0,
+    run: async (io, flags) => (await import('./db.ts')).dbCheck(io, flags),
+  },
+  'db backup': {
+    flags: ['config'],
+    words: 1,
+    needs: 'FILE',
+    run: async (io, flags, [to = '']) => (await import('./db.ts')).dbBackup(io, flags, to),
+  },
+  'db restore': {
+    flags: ['config'],
+    words: 1,
+    needs: 'FILE',
+    run: async (io, flags, [from = '']) => (await import('./db.ts')).dbRestore(io, flags, from),
+  },
+  'db vacuum': {
+    flags: ['config'],
+    words: 0,
+    run: async (io, flags) => (await import('./db.ts')).dbVacuum(io, flags),
+  },
 };
 
 function parse(
@@ -131,6 +164,7 @@ function parse(
 
 function misplaced(command: Command, flags: Flags, words: readonly string[]): string | undefined {
   if (words.length > command.words) return `unexpected argument "${words[command.words]}"`;
+  if (command.needs !== undefined && words.length === 0) return `${command.needs} is missing`;
   const given = Object.keys(flags).find((flag) => !command.flags.some((known) => known === flag));
   return given === undefined ? undefined : `--${given} has no meaning for this command`;
 }

@@ -1,0 +1,195 @@
+/**
+ * What an operator does to the file of a store: check it, copy it while it is served, put a copy in
+ * its place, make it smaller. Nothing here needs a running gateway, and checking and copying disturb
+ * none: a reader does not hold up the writer of a write-ahead log.
+ */
+
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import { closeDatabase, openDatabase, refuseForeign } from './database.ts';
+import { lockStore } from './lock.ts';
+import { StoreFileError } from './store.ts';
+
+export interface StoreReport {
+  /** What SQLite found wrong, at most a hundred lines; empty if the file is whole. */
+  readonly problems: readonly string[];
+  readonly users: number;
+  readonly sessions: number;
+  readonly messages: number;
+  /** Bytes of the database file, without its log. */
+  readonly bytes: number;
+}
+
+/** The files that make up a store; the log's come and go. */
+const PARTS = ['', '-wal', '-shm'] as const;
+
+/** Pages that a backup copies before it lets others go on: 4 MiB, a few milliseconds. */
+const BACKUP_STEP_PAGES = 1_024;
+
+/**
+ * Reads every page and index, and every reference between rows.
+ *
+ * @throws {StoreFileError} if there is no such file, or it is not a session store.
+ */
+export function checkStore(path: string): StoreReport {
+  return withReader(path, (db) => {
+    const integrity = db.prepare<[], string>('PRAGMA integrity_check(100)').pluck().all();
+    const orphans = db.prepare<[], { table: string }>('PRAGMA foreign_key_check').all();
+    const problems = [
+      ...integrity.filter((line) => line !== 'ok'),
+      ...orphans
+        .slice(0, 100)
+        .map(({ table }) => `a row of ${table} refers to one that is missing`),
+    ];
+    const count = (what: string) => db.prepare<[], number>(`SELECT ${what}`).pluck().get() ?? 0;
+    return {
+      problems,
+      users: count('count(*) FROM (SELECT DISTINCT user_id FROM sessions)'),
+      sessions: count('count(*) FROM sessions'),
+      messages: count('count(*) FROM messages'),
+      bytes: statSync(path).size,
+    };
+  });
+}
+
+/**
+ * Copies the store as it is at the end of the copying, served or not, to a file that must not exist yet. The copy
+ * appears under its name only when it is whole and on the disk.
+ *
+ * @throws {StoreFileError} as `checkStore`, and if the copy cannot be made.
+ */
+export async function backupStore(path: string, to: string): Promise<StoreReport> {
+  if (existsSync(to)) throw unusable('The backup was not made: its file exists already.');
+  const unfinished = `${to}.unfinished`;
+  const source = openReader(path);
+  try {
+    rmSync(unfinished, { force: true });
+    await source.backup(unfinished, { progress: () => BACKUP_STEP_PAGES });
+    chmodSync(unfinished, 0o600);
+    const report = checkStore(unfinished);
+    if (report.problems.length === 0) settle(unfinished, to);
+    return report;
+  } catch (error) {
+    if (error instanceof StoreFileError) throw error;
+    throw unusable('The backup could not be written.', error);
+  } finally {
+    source.close();
+    for (const part of PARTS) rmSync(unfinished + part, { force: true });
+  }
+}
+
+/**
+ * Puts a copy of `from` in the store's place. What stood there is kept beside it, under a name that ends in
+ * `.replaced-<time>`, and nothing is touched unless `from` is whole.
+ *
+ * @returns where the replaced file is, if there was one.
+ * @throws {StoreFileError} `in_use` while a gateway serves the store.
+ */
+export function restoreStore(from: string, path: string, time: Date): string | undefined {
+  const unlock = lockStore(path);
+  try {
+    if (checkStore(from).problems.length > 0) throw unusable('The backup is damaged.');
+    const incoming = `${path}.incoming`;
+    copyFileSync(from, incoming);
+    chmodSync(incoming, 0o600);
+    const replaced = setAside(path, `${path}.replaced-${time.toISOString().replaceAll(':', '-')}`);
+    settle(incoming, path);
+    return replaced;
+  } catch (error) {
+    if (error instanceof StoreFileError) throw error;
+    throw unusable('The backup could not be put in place.', error);
+  } finally {
+    unlock();
+  }
+}
+
+/**
+ * Writes the file anew without the room that deleted rows left.
+ *
+ * @throws {StoreFileError} `in_use` while a gateway serves the store.
+ */
+export function vacuumStore(path: string): { before: number; after: number } {
+  // Opening would make a missing file, which is not what was asked.
+  const before = checkStore(path).bytes;
+  const unlock = lockStore(path);
+  try {
+    const db = openDatabase(path);
+    try {
+      db.exec('VACUUM');
+    } finally {
+      closeDatabase(db);
+    }
+    return { before, after: statSync(path).size };
+  } catch (error) {
+    if (error instanceof StoreFileError) throw error;
+    throw unusable('The store could not be made smaller.', error);
+  } finally {
+    unlock();
+  }
+}
+
+function withReader<T>(path: string, read: (db: Database.Database) => T): T {
+  const db = openReader(path);
+  try {
+    return read(db);
+  } catch (error) {
+    if (error instanceof StoreFileError) throw error;
+    throw unusable('The session store cannot be read: its file is damaged.', error);
+  } finally {
+    db.close();
+  }
+}
+
+function openReader(path: string): Database.Database {
+  if (!existsSync(path)) throw unusable('There is no session store at this path.');
+  let db: Database.Database | undefined;
+  try {
+    db = new Database(path, { readonly: true, fileMustExist: true });
+    refuseForeign(db);
+    return db;
+  } catch (error) {
+    db?.close();
+    if (error instanceof StoreFileError) throw error;
+    throw unusable('The session store cannot be read: it is no database, or damaged.', error);
+  }
+}
+
+/** Onto the disk under its name: a crash leaves either the old or the new. */
+function settle(from: string, to: string): void {
+  sync(from);
+  renameSync(from, to);
+  sync(dirname(to));
+}
+
+function sync(path: string): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** A log belongs to its database: they move together, or what it holds would go into another. */
+function setAside(path: string, to: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  for (const part of PARTS) {
+    if (existsSync(path + part)) renameSync(path + part, to + part);
+  }
+  return to;
+}
+
+function unusable(message: string, cause?: unknown): StoreFileError {
+  return new StoreFileError('unusable', message, { cause });
+}
