@@ -19,42 +19,59 @@ export type EndpointSource = (model: ConfiguredModel) => Promise<Endpoint>;
 /** Calls that may wait for one endpoint; one more is told so. */
 const MAX_WAITING = 10_000;
 
+/** What nobody has asked for in this time has left the configuration, or might as well have. */
+const UNUSED_MS = 3_600_000;
+
+/** One provider as it is configured now. */
+interface Provider {
+  /** Everything that all its models share; another one means that the configuration has changed. */
+  identity: string;
+  /** One for all models, whatever the differences of the single model. */
+  shared: Pick<Endpoint, 'breaker' | 'queue'>;
+  /** By the differences of the model. */
+  endpoints: Map<string, Promise<Endpoint>>;
+  usedAt: number;
+}
+
 /**
- * An endpoint whose configuration changes is made anew; calls under way keep the old one.
- * `now` is in milliseconds and never goes back.
+ * A provider whose configuration changes is made anew; calls under way keep the old one, which is
+ * dropped with the last of them. `now` is in milliseconds and never goes back.
  */
 export function createEndpoints(now: () => number = () => performance.now()): EndpointSource {
-  const endpoints = new Map<string, Promise<Endpoint>>();
-  /** One for all models of a provider, whatever the differences of the single model. */
-  const shared = new Map<string, Pick<Endpoint, 'breaker' | 'queue'>>();
+  const providers = new Map<string, Provider>();
 
-  function sharedBy(model: ConfiguredModel): Pick<Endpoint, 'breaker' | 'queue'> {
+  function providerOf(model: ConfiguredModel): Provider {
     const { compat: _, ...endpoint } = model.endpoint;
     const identity = JSON.stringify([model.api, endpoint, model.maxConcurrentCalls]);
-    let found = shared.get(identity);
-    if (!found) {
-      found = {
-        breaker: createBreaker({ ...DEFAULT_BREAKER, now }),
-        queue: createFairQueue({ limit: model.maxConcurrentCalls, maxWaiting: MAX_WAITING }),
-      };
-      shared.set(identity, found);
+    const usedAt = now();
+    const known = providers.get(endpoint.id);
+    if (known?.identity === identity) {
+      known.usedAt = usedAt;
+      return known;
     }
-    return found;
-  }
-
-  async function make(model: ConfiguredModel): Promise<Endpoint> {
-    const createAdapter = await loadAdapter(model.api);
-    return { adapter: createAdapter(model.endpoint), ...sharedBy(model) };
+    for (const [id, { usedAt: last }] of providers) {
+      if (usedAt - last > UNUSED_MS) providers.delete(id);
+    }
+    const shared = {
+      breaker: createBreaker({ ...DEFAULT_BREAKER, now }),
+      queue: createFairQueue({ limit: model.maxConcurrentCalls, maxWaiting: MAX_WAITING }),
+    };
+    const provider = { identity, shared, endpoints: new Map(), usedAt };
+    providers.set(endpoint.id, provider);
+    return provider;
   }
 
   return (model) => {
-    const identity = JSON.stringify([model.api, model.endpoint, model.maxConcurrentCalls]);
-    let endpoint = endpoints.get(identity);
-    if (!endpoint) {
-      endpoint = make(model);
-      endpoints.set(identity, endpoint);
-      endpoint.catch(() => endpoints.delete(identity));
-    }
-    return endpoint;
+    const { shared, endpoints } = providerOf(model);
+    const differences = JSON.stringify(model.endpoint.compat ?? {});
+    const known = endpoints.get(differences);
+    if (known) return known;
+    const made = loadAdapter(model.api).then((createAdapter) => ({
+      adapter: createAdapter(model.endpoint),
+      ...shared,
+    }));
+    endpoints.set(differences, made);
+    made.catch(() => endpoints.delete(differences));
+    return made;
   };
 }

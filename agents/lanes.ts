@@ -13,6 +13,8 @@ export interface Lane {
   readonly queue: LiveRun[];
   /** Sends that are being written to the store; each settles when its run stands in the queue, or never will. */
   readonly accepting: Set<Promise<unknown>>;
+  /** While the session is emptied: settles when that is done. Sends that come meanwhile belong behind it. */
+  clearing: Promise<void> | undefined;
 }
 
 export interface Lanes {
@@ -35,7 +37,14 @@ export function createLanes(): Lanes {
       const sessions = ensure(instances, principal.instanceId);
       let lane = sessions.get(key);
       if (!lane) {
-        lane = { principal, key, active: undefined, queue: [], accepting: new Set() };
+        lane = {
+          principal,
+          key,
+          active: undefined,
+          queue: [],
+          accepting: new Set(),
+          clearing: undefined,
+        };
         sessions.set(key, lane);
       }
       return lane;
@@ -53,7 +62,8 @@ export function createLanes(): Lanes {
     },
 
     release(lane) {
-      if (lane.active || lane.queue.length > 0 || lane.accepting.size > 0) return;
+      if (lane.active || lane.queue.length > 0) return;
+      if (lane.accepting.size > 0 || lane.clearing) return;
       const { userId, instanceId } = lane.principal;
       const instances = users.get(userId);
       const sessions = instances?.get(instanceId);

@@ -1,6 +1,7 @@
 /** Calls the first model of a chain that answers: retries and failover, before the first token only. */
 
 import { report } from '../providers/breaker.ts';
+import { fitToModel } from '../providers/capabilities.ts';
 import type { ProviderEvent, ProviderRequest, StopReason } from '../providers/contract.ts';
 import type { ProviderFailure } from '../providers/errors.ts';
 import { retryDelay } from '../providers/retry.ts';
@@ -36,16 +37,22 @@ export interface ModelCallerOptions {
   log: (fields: object) => void;
   /** Uniform in [0, 1): jitter. */
   random?: () => number;
+  /** Resolves with true after that many milliseconds, with false as soon as the signal aborts. */
+  pause?: (ms: number, signal: AbortSignal) => Promise<boolean>;
 }
 
 interface Attempt {
   result: ModelResult;
   /** Something of the answer was streamed: from here on, a failure is final. */
   answered: boolean;
+  /** Nothing was sent: it was not this model's turn. */
+  refused?: boolean;
+  /** Nothing was sent: the model cannot take what is asked of it. */
+  unfit?: boolean;
 }
 
 export function createModelCaller(options: ModelCallerOptions): ModelCaller {
-  const { log, random = Math.random } = options;
+  const { log, random = Math.random, pause = waited } = options;
 
   /** Tries one model until it answers, or further tries are of no use. */
   async function tryModel(
@@ -61,15 +68,18 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
       const { kind, status, provider } = failure;
       if (kind === 'aborted') return tried;
       log({ event: 'model_call_failed', provider, model: failure.model, kind, status, attempt });
-      const pause = tried.refused ? undefined : retryDelay(failure, attempt, random);
-      if (pause === undefined || !(await waited(pause, call.signal))) return tried;
+      const delay = tried.refused ? undefined : retryDelay(failure, attempt, random);
+      if (delay === undefined || !(await pause(delay, call.signal))) return tried;
     }
   }
 
   return async (call) => {
     let last: Attempt = { result: { type: 'error', failure: NO_MODEL }, answered: false };
     for (const [index, model] of call.models.entries()) {
-      last = await tryModel(model, call, index === call.models.length - 1);
+      const tried = await tryModel(model, call, index === call.models.length - 1);
+      // What a stand-in cannot do is not why there is no answer.
+      if (tried.unfit && index > 0) continue;
+      last = tried;
       const { result } = last;
       const mayFailOver = result.type === 'error' && result.failure.retryable && !last.answered;
       if (!mayFailOver || call.signal.aborted) break;
@@ -78,13 +88,13 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
   };
 }
 
-/** One call, if the endpoint may be called now and when it is its turn. `refused`: nothing was sent. */
+/** One call, if the endpoint may be called now and when it is its turn. */
 async function attemptOnce(
   endpoint: Endpoint,
   model: ConfiguredModel,
   call: ModelCall,
   isLast: boolean,
-): Promise<Attempt & { refused?: boolean }> {
+): Promise<Attempt> {
   // Nobody waits for a turn at an endpoint that is left alone.
   if (!isLast && endpoint.breaker.state() === 'open') return notSent(resting(model));
   const admission = await endpoint.queue.enter(call.turnOf, call.signal);
@@ -112,11 +122,13 @@ async function drive(
   model: ConfiguredModel,
   call: ModelCall,
 ): Promise<Attempt> {
+  const request = call.request(model);
+  const unfit = 'lacks' in fitToModel(request);
   let answered = false;
   let result: ModelResult | undefined;
   // Read to its own end, also after the terminal event: leaving it would cut a connection that is
   // about to be free for the next call.
-  for await (const event of endpoint.adapter(call.request(model))) {
+  for await (const event of endpoint.adapter(request)) {
     switch (event.type) {
       case 'done':
         answered = true;
@@ -142,7 +154,7 @@ async function drive(
   }
   const message = 'The model adapter ended its stream without saying how.';
   result ??= { type: 'error', failure: own(model, 'unknown', false, message) };
-  return { result, answered };
+  return { result, answered, unfit };
 }
 
 function notSent(failure: ProviderFailure) {

@@ -63,6 +63,8 @@ export interface RunDeps {
   callModel: ModelCaller;
   listener: RunListener;
   now: () => number;
+  /** True once the store takes writes again; false if it fails for another reason, or the process stops first. */
+  storeRecovered: () => Promise<boolean>;
   /** Unexpected errors, for the log. */
   onBug: (error: unknown, run: LiveRun) => void;
 }
@@ -121,23 +123,26 @@ export async function executeRun(
 
 /** Stores how the run ended, then tells the listener. Also ends a run that never started. */
 export async function endRun(run: LiveRun, end: RunEnd, deps: RunDeps): Promise<void> {
-  let told = end;
-  try {
-    const { runId, sessionKey } = run.record;
-    const stored = await deps.store.finishRun(
-      run.principal,
-      sessionKey,
-      runId,
-      toAnswer(run, end, deps.now()),
-    );
-    if (stored) told = { ...end, message: stored.message, session: stored.session };
-  } catch (error) {
-    deps.onBug(error, run);
-    const message = 'The answer could not be saved: the storage does not take writes now.';
-    told = { state: 'error', failure: { kind: 'unavailable', message } };
-  }
+  const told = await saveEnd(run, end, deps);
   deps.listener.ended(run, told);
   run.settle(told);
+}
+
+/** A store that is in trouble is waited for: the answer is whole, and only here. */
+async function saveEnd(run: LiveRun, end: RunEnd, deps: RunDeps): Promise<RunEnd> {
+  const { runId, sessionKey } = run.record;
+  const answer = toAnswer(run, end, deps.now());
+  for (;;) {
+    try {
+      const stored = await deps.store.finishRun(run.principal, sessionKey, runId, answer);
+      return stored ? { ...end, message: stored.message, session: stored.session } : end;
+    } catch (error) {
+      if (await deps.storeRecovered()) continue;
+      deps.onBug(error, run);
+      const message = 'The answer could not be saved: the storage does not take writes now.';
+      return { state: 'error', failure: { kind: 'unavailable', message } };
+    }
+  }
 }
 
 async function stream(
@@ -163,8 +168,8 @@ async function stream(
         contextBudget(agent, model.info),
       ),
       tools: [],
-      // A model that cannot reason is not asked to; its capabilities are known before the call.
-      reasoning: model.info.reasoning ? (run.record.options.thinking ?? agent.thinking) : 'off',
+      // A default is for the models that can reason; what a message asks for is refused by one that cannot.
+      reasoning: run.record.options.thinking ?? (model.info.reasoning ? agent.thinking : 'off'),
       signal: run.signal,
     }),
     signal: run.signal,

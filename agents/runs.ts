@@ -46,6 +46,11 @@ export interface Runs {
   send(principal: Principal, key: string, turn: NewTurn): Promise<SendResult>;
   /** Ends one run, or all of the session; resolves with the ids of those that it ended, once they have ended. */
   abort(principal: Principal, key: string, runId?: string): Promise<string[]>;
+  /**
+   * Ends all runs of the session, then does `work`. Sends that come after this call wait for its end, so
+   * that they find the session as `work` left it.
+   */
+  clear<T>(principal: Principal, key: string, work: () => Promise<T>): Promise<T>;
   active(principal: Principal, key: string): LiveRun | undefined;
   /** Active first, then queued. */
   of(principal: Principal, key: string): readonly LiveRun[];
@@ -69,6 +74,7 @@ export function createRuns(options: RunsOptions): Runs {
   const accepting = new Map<Promise<AcceptedTurn>, boolean>();
   let draining = false;
   let stopped = false;
+  const stopping = Promise.withResolvers<void>();
 
   const deps: RunDeps = {
     store,
@@ -81,6 +87,7 @@ export function createRuns(options: RunsOptions): Runs {
       },
     },
     now: options.now,
+    storeRecovered,
     onBug: (error, run) => options.onBug(error, { run, during: 'run' }),
   };
 
@@ -111,6 +118,12 @@ export function createRuns(options: RunsOptions): Runs {
       lane.queue.push(createLiveRun(lane.principal, accepted.run));
     }
     return accepted;
+  }
+
+  async function storeRecovered(): Promise<boolean> {
+    const recovery = store.recovery();
+    if (!recovery || stopped) return false;
+    return Promise.race([recovery.then(() => true), stopping.promise.then(() => false)]);
   }
 
   function isFull(): boolean {
@@ -146,23 +159,30 @@ export function createRuns(options: RunsOptions): Runs {
   async function execute(run: LiveRun): Promise<void> {
     // The acknowledgement of the send leaves first; then the work begins.
     await nextTurn();
-    if (run.record.state === 'queued') {
-      try {
-        const { sessionKey, runId } = run.record;
-        if (!(await store.startRun(run.principal, sessionKey, runId))) {
-          // Its session was reset or deleted while it waited.
-          return tell(run, { state: 'aborted', stopReason: run.aborted() ?? 'user' });
-        }
-      } catch (error) {
-        options.onBug(error, { run, during: 'start' });
-        return tell(run, { state: 'error', failure: KEPT_FOR_LATER });
-      }
-    }
+    if (run.record.state === 'queued' && !(await begin(run))) return;
     const agent = options.catalog().agents.get(run.record.agentId);
     if (!agent) return refuse(run, `The agent "${run.record.agentId}" is not configured any more.`);
     const models = chainFor(run, agent.models);
     if (models.length === 0) return refuse(run, noModelMessage(run.record.agentId));
     await executeRun(run, agent, models, deps);
+  }
+
+  /** Marks a queued run as started; if that cannot be, ends it for those who wait. */
+  async function begin(run: LiveRun): Promise<boolean> {
+    const { sessionKey, runId } = run.record;
+    for (;;) {
+      try {
+        if (await store.startRun(run.principal, sessionKey, runId)) return true;
+        // Its session was reset or deleted while it waited.
+        tell(run, { state: 'aborted', stopReason: run.aborted() ?? 'user' });
+        return false;
+      } catch (error) {
+        if (await storeRecovered()) continue;
+        options.onBug(error, { run, during: 'start' });
+        tell(run, { state: 'error', failure: KEPT_FOR_LATER });
+        return false;
+      }
+    }
   }
 
   function chainFor(run: LiveRun, chain: readonly ConfiguredModel[]): readonly ConfiguredModel[] {
@@ -190,10 +210,32 @@ export function createRuns(options: RunsOptions): Runs {
     await endRun(run, { state: 'aborted', stopReason: 'user' }, deps);
   }
 
+  async function abortIn(lane: Lane, runId?: string): Promise<string[]> {
+    // Who stops right behind a send, before its acknowledgement, means that send too.
+    if (lane.accepting.size > 0) await Promise.allSettled(lane.accepting);
+    const mine = [...lane.queue, ...(lane.active ? [lane.active] : [])].filter(
+      (run) => runId === undefined || run.record.runId === runId,
+    );
+    const ends = mine.map(async (run) => {
+      if (run === lane.active) run.abort('user');
+      else await abortQueued(lane, run);
+      await run.ended;
+    });
+    await Promise.all(ends);
+    return mine.map((run) => run.record.runId);
+  }
+
+  /** The session's lane, once nobody empties it. At once if nobody does. */
+  function free(principal: Principal, key: string): Lane | Promise<Lane> {
+    const lane = lanes.open(principal, key);
+    return lane.clearing ? lane.clearing.then(() => free(principal, key)) : lane;
+  }
+
   return {
     async send(principal, key, turn) {
+      const found = free(principal, key);
+      const lane = found instanceof Promise ? await found : found;
       if (draining) return { outcome: 'refused', reason: 'draining' };
-      const lane = lanes.open(principal, key);
       const ahead = lane.queue.length + lane.accepting.size;
       const idle = !lane.active && ahead === 0;
       const full = !idle && ahead >= options.maxQueuedPerSession();
@@ -219,19 +261,22 @@ export function createRuns(options: RunsOptions): Runs {
 
     async abort(principal, key, runId) {
       const lane = lanes.find(principal, key);
-      if (!lane) return [];
-      // Who stops right behind a send, before its acknowledgement, means that send too.
-      if (lane.accepting.size > 0) await Promise.allSettled(lane.accepting);
-      const mine = [...lane.queue, ...(lane.active ? [lane.active] : [])].filter(
-        (run) => runId === undefined || run.record.runId === runId,
-      );
-      const ends = mine.map(async (run) => {
-        if (run === lane.active) run.abort('user');
-        else await abortQueued(lane, run);
-        await run.ended;
-      });
-      await Promise.all(ends);
-      return mine.map((run) => run.record.runId);
+      return lane ? abortIn(lane, runId) : [];
+    },
+
+    async clear(principal, key, work) {
+      const found = free(principal, key);
+      const lane = found instanceof Promise ? await found : found;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      lane.clearing = promise;
+      try {
+        await abortIn(lane);
+        return await work();
+      } finally {
+        lane.clearing = undefined;
+        resolve();
+        pump(lane);
+      }
     },
 
     active: (principal, key) => lanes.find(principal, key)?.active,
@@ -260,6 +305,7 @@ export function createRuns(options: RunsOptions): Runs {
       await Promise.race([settled(), grace.promise]);
       clearTimeout(timer);
       stopped = true;
+      stopping.resolve();
       interrupt(running, 'shutdown');
       await settled();
     },

@@ -35,7 +35,15 @@ export function buildCatalog(config: Config): Catalog {
   const models = new Map<string, ConfiguredModel>();
   for (const [id, provider] of Object.entries(config.models.providers)) {
     for (const model of provider.models) {
-      const info = { ...model, input: inputsOf(model.input), contextWindow: windowOf(model) };
+      const info = {
+        ...model,
+        input: inputsOf(model.input),
+        contextWindow: windowOf(model),
+        // The default may be a guess; with it an answer is never called cut for its length.
+        ...(model.contextWindow !== DEFAULT_CONTEXT_WINDOW && {
+          fullContextWindow: model.contextWindow,
+        }),
+      };
       add(models, id, provider, info, model);
     }
   }

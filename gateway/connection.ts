@@ -68,6 +68,7 @@ export class Connection implements Subscriber, Caller {
   #badFrames = 0;
   #requestedScopes: readonly string[] | undefined;
   #deviceJudged = false;
+  #told = '';
   #watched: Set<string> | undefined;
   principal: Principal = NOBODY;
   scopes: readonly string[] = [];
@@ -156,12 +157,23 @@ export class Connection implements Subscriber, Caller {
     this.#deps.hub.flush(run, this);
   }
 
-  /** The configuration changed: takes the scopes that it grants now. False if a device is missing. */
-  reconsider(): boolean {
-    if (this.#phase !== 'connected') return true;
+  /** The configuration changed: takes the scopes that it grants now. A close if it cannot go on so. */
+  reconsider(): Close | undefined {
+    if (this.#phase !== 'connected') return undefined;
     const { auth, controlUi } = this.#deps.services.config().gateway;
     this.scopes = grantScopes(auth.identityScopes, this.principal.userId, this.#requestedScopes);
-    return this.#deviceJudged || controlUi.dangerouslyDisableDeviceAuth;
+    const isProved = this.#deviceJudged || controlUi.dangerouslyDisableDeviceAuth;
+    if (!isProved) return CLOSES.trustRevoked;
+    // What hello-ok said of agent and main session would not be true any more.
+    return this.#told === this.#whoAnswers() ? undefined : CLOSES.reconfigured;
+  }
+
+  /** The agent and the main session that hello-ok names, as one text. */
+  #whoAnswers(): string {
+    const { catalog, instanceAgentId, mainKey, mainSessionKey: main } = this.keys();
+    const resolved = resolveSessionKey(this.keys(), main);
+    const answers = resolved.ok && catalog.agents.has(resolved.agentId);
+    return JSON.stringify([instanceAgentId, mainKey, main, answers]);
   }
 
   keys(): KeyScope {
@@ -234,9 +246,11 @@ export class Connection implements Subscriber, Caller {
     this.#requestedScopes = connect.scopes;
     this.scopes = grantScopes(identityScopes, this.principal.userId, connect.scopes);
     this.wantsAgentEvents = connect.caps?.includes('tool-events') ?? false;
+    this.#told = this.#whoAnswers();
     hub.join(this);
     ticks.join(this);
     this.#respond(responseFrame(id, this.#hello()));
+    if (hub.lastWords !== undefined) this.sendEvent(hub.lastWords);
     const { id: client, version } = connect.client;
     services.log.info({
       event: 'connected',

@@ -4,17 +4,18 @@ import { createEndpoints } from '../agents/endpoints.ts';
 import { createModelCaller } from '../agents/model-call.ts';
 import { createRuns } from '../agents/runs.ts';
 import { openSessionStore } from '../agents/sessions/sqlite-store.ts';
+import { startAdmin } from './admin.ts';
 import { buildCatalog } from './catalog.ts';
 import type { Config } from './config/schema.ts';
 import { Connection } from './connection.ts';
-import { createGate } from './gate.ts';
+import { createGate, type Gate } from './gate.ts';
 import { createHub } from './hub.ts';
 import type { Logger } from './log.ts';
 import type { Services } from './methods/method.ts';
 import { rowOf } from './methods/sessions-shared.ts';
 import { CLOSES } from './protocol/close-codes.ts';
 import { eventBody } from './protocol/frames.ts';
-import { listen, type Server } from './server.ts';
+import { type HttpAnswer, listen, type Server } from './server.ts';
 import { messageBody, sessionChangedBody } from './session-events.ts';
 import { startTicks } from './ticks.ts';
 
@@ -31,6 +32,8 @@ export interface GatewayOptions {
 export interface Gateway {
   readonly host: string;
   readonly port: number;
+  /** The operator's listener, if there is one. */
+  readonly admin: { readonly host: string; readonly port: number } | undefined;
   /** The configuration changed: agents, models and trust are built anew, live sockets judged again. */
   reconfigured(): void;
   /** Drains and stops; resolves when the process may end. */
@@ -46,7 +49,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const now = Date.now;
   const startedAt = now();
   let catalog = buildCatalog(config());
-  const store = openSessionStore({ path: options.databasePath });
+  let storeFailure: Error | undefined;
+  const store = openSessionStore({
+    path: options.databasePath,
+    onHealth(failure) {
+      storeFailure = failure;
+      if (failure) log.error({ event: 'store_failing', err: failure });
+      else log.info({ event: 'store_recovered' });
+    },
+  });
   const recovery = await store.recover(now());
 
   const hub = createHub({
@@ -95,23 +106,28 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const deps = { services, hub, ticks, newId, lasting: limits };
   let ready = false;
 
+  const giveUp = async (error: unknown): Promise<never> => {
+    ticks.stop();
+    await store.close();
+    throw error;
+  };
   const server: Server = await listen({
     host: options.host,
     port: options.port,
     maxPayloadBytes: limits.maxPayloadBytes,
     idleSeconds: idleSeconds(limits.tickIntervalMs),
     health: () => ({ status: 200, body: { ok: true } }),
-    ready: () => ({ status: ready ? 200 : 503, body: { ready } }),
+    ready: () => readiness(ready, storeFailure),
     upgrade(facts) {
       if (!ready) return { status: 503, body: { error: 'not ready' } };
       return gate.admit(facts, (socket, decision, kept) => {
         return new Connection(socket, decision, kept, deps);
       });
     },
-  }).catch(async (error: unknown) => {
-    ticks.stop();
-    await store.close();
-    throw error;
+  }).catch(giveUp);
+  const admin = await openAdmin(config, gate, log).catch((error: unknown) => {
+    server.close();
+    return giveUp(error);
   });
 
   runs.resume(recovery.queued);
@@ -125,25 +141,45 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     host: server.host,
     port: server.port,
+    admin: admin && { host: admin.host, port: admin.port },
     reconfigured() {
       catalog = buildCatalog(config());
       gate.rejudge();
     },
     async stop(reason) {
       ready = false;
-      for (const subscriber of hub.subscribers) {
-        subscriber.sendEvent(
-          eventBody('shutdown', { reason, restartExpectedMs: RESTART_EXPECTED_MS }),
-        );
-      }
+      hub.farewell(eventBody('shutdown', { reason, restartExpectedMs: RESTART_EXPECTED_MS }));
       await runs.drain(config().gateway.shutdown.graceSeconds * 1000);
       server.stopListening();
       gate.closeAll(CLOSES.restart);
       ticks.stop();
+      admin?.close();
       await store.close();
       server.close();
     },
   };
+}
+
+/** A full disk takes the process out of rotation, and back in when it has room again. */
+function readiness(ready: boolean, storeFailure: Error | undefined): HttpAnswer {
+  if (ready && !storeFailure) return { status: 200, body: { ready: true } };
+  return {
+    status: 503,
+    body: { ready: false, ...(storeFailure && { reason: storeFailure.message }) },
+  };
+}
+
+async function openAdmin(config: () => Config, gate: Gate, log: Logger) {
+  const { admin } = config().gateway;
+  if (!admin) return undefined;
+  return startAdmin({
+    host: admin.host,
+    port: admin.port,
+    token: () => config().gateway.admin?.token,
+    closeSockets: (filter) => gate.closeMatching(filter, CLOSES.accessRevoked),
+    countSockets: gate.count,
+    log,
+  });
 }
 
 /** A peer that is silent for two ticks is gone. uWebSockets.js takes 8 to 960 seconds. */

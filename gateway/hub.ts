@@ -44,6 +44,9 @@ export interface Hub {
   ): void;
   messageAdded(principal: Principal, sessionKey: string, body: () => string): void;
   readonly subscribers: ReadonlySet<Subscriber>;
+  /** To everybody who is here, and to those who come later as the first event. */
+  farewell(body: string): void;
+  readonly lastWords: string | undefined;
 }
 
 /** One frame to a reader that catches up: what it cannot take of the rest waits here and not in its buffer. */
@@ -79,6 +82,7 @@ export function createHub(options: HubOptions): Hub {
   const channels = new Map<LiveRun, Channel>();
   /** Readers that are behind, and up to which unit each has read of what. Empty in ordinary times. */
   const behind = new Map<Subscriber, Map<Channel, number>>();
+  let lastWords: string | undefined;
   const defer = options.defer ?? setImmediate;
   let dirty: Channel[] = [];
 
@@ -227,6 +231,13 @@ export function createHub(options: HubOptions): Hub {
   return {
     listener,
     subscribers,
+    get lastWords() {
+      return lastWords;
+    },
+    farewell(body) {
+      lastWords = body;
+      for (const subscriber of subscribers) subscriber.sendEvent(body);
+    },
     broadcast,
     sessionChanged,
     messageAdded,

@@ -23,6 +23,7 @@ export function sessionRow(session: SessionRecord, runtime: SessionRuntime): obj
     createdAt: session.createdAt,
     updatedAt: session.updatedAt,
     lastActivityAt: session.updatedAt,
+    lastInteractionAt: session.interactedAt,
     ...(session.label !== undefined && { label: session.label, displayName: session.label }),
     ...(session.derivedTitle !== undefined && { derivedTitle: session.derivedTitle }),
     ...(model && { modelProvider: model.provider, model: model.model }),

@@ -119,6 +119,8 @@ export function listen(options: ServerOptions): Promise<Server> {
   });
   app.get('/healthz', (res) => answer(res, options.health()));
   app.get('/readyz', (res) => answer(res, options.ready()));
+  app.head('/healthz', (res) => answer(res, options.health(), true));
+  app.head('/readyz', (res) => answer(res, options.ready(), true));
   app.any('/*', (res, req) => {
     const refusal = { status: 404, body: { error: 'not found' } };
     answer(res, refusal, req.getMethod() === 'head');

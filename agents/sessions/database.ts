@@ -19,15 +19,15 @@ export const IN_MEMORY = ':memory:';
 
 /**
  * How long a write waits for a lock that another process holds (a backup, a shell), in
- * milliseconds. The wait blocks the event loop, so it is short: then the write fails.
+ * milliseconds. The wait blocks the event loop, so it is short: then the write fails, and its client may try again.
  */
-const BUSY_TIMEOUT_MS = 1_000;
+const BUSY_TIMEOUT_MS = 30;
 
 /** Page cache in KiB. The kernel caches the file too; this only saves system calls. */
 const CACHE_KIB = 4_096;
 
-/** Pages in the write-ahead log at which a commit also checkpoints (SQLite's own default). */
-const AUTO_CHECKPOINT_PAGES = 1_000;
+/** Pages in the write-ahead log at which a commit also checkpoints (SQLite's own default), if nobody else does. */
+export const AUTO_CHECKPOINT_PAGES = 1_000;
 
 /** After a checkpoint the log is cut back to this many bytes. */
 const JOURNAL_LIMIT_BYTES = 16 * 1024 * 1024;

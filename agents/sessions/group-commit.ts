@@ -7,6 +7,9 @@ import { StoreUnavailableError } from './store.ts';
 const MAX_OPERATIONS = 256;
 const MAX_MS = 5;
 
+/** Between attempts to write while commits fail and nobody writes, in milliseconds. */
+const PROBE_MS = 1_000;
+
 export interface GroupCommit {
   /**
    * Runs `operation`, which must be synchronous, in the next commit and resolves with what it
@@ -16,6 +19,8 @@ export interface GroupCommit {
    * Rejects with `StoreUnavailableError` if the operation or the commit failed.
    */
   submit<T>(operation: () => T): Promise<T>;
+  /** While commits fail: resolves when one succeeds, which is tried every second, or when closed. Else nothing. */
+  recovery(): Promise<void> | undefined;
   /** Commits everything that waits, at once; refuses what comes later. */
   close(): void;
 }
@@ -26,10 +31,18 @@ interface Waiting {
   reject(error: StoreUnavailableError): void;
 }
 
-export function createGroupCommit(
-  db: Db,
-  now: () => number = () => performance.now(),
-): GroupCommit {
+export interface GroupCommitOptions {
+  /** Milliseconds of a clock that never goes back. */
+  now?: () => number;
+  /** Called when commits begin to fail, with the reason, and with nothing when they succeed again. */
+  onHealth?: (failure: StoreUnavailableError | undefined) => void;
+  probeMs?: number;
+  /** Called after each commit. */
+  onCommit?: () => void;
+}
+
+export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): GroupCommit {
+  const { now = () => performance.now(), onHealth, onCommit, probeMs = PROBE_MS } = options;
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
   const rollback = db.prepare('ROLLBACK');
@@ -39,6 +52,40 @@ export function createGroupCommit(
   let queue: Waiting[] = [];
   let scheduled = false;
   let closed = false;
+  let failing = false;
+  let recovered = Promise.withResolvers<void>();
+  let probe: NodeJS.Timeout | undefined;
+
+  /** A commit ended well, or with a failure of the file: what concerns everybody, unlike a failed operation. */
+  function told(failure: StoreUnavailableError | undefined): void {
+    if (failure) {
+      probe ??= setTimeout(probeWrite, probeMs).unref();
+      if (failing) return;
+      failing = true;
+      recovered = Promise.withResolvers<void>();
+      onHealth?.(failure);
+    } else if (failing) {
+      failing = false;
+      clearTimeout(probe);
+      probe = undefined;
+      onHealth?.(undefined);
+      recovered.resolve();
+    }
+  }
+
+  /** Without it, a gateway that takes no traffic while its disk is full would never see that it has room again. */
+  function probeWrite(): void {
+    probe = undefined;
+    if (closed || !failing) return;
+    queue.push({ apply: touch, reject() {} });
+    schedule();
+  }
+
+  /** Writes the first page as it is. */
+  function touch(): () => void {
+    db.pragma(`user_version = ${String(db.pragma('user_version', { simple: true }))}`);
+    return () => {};
+  }
 
   function schedule(): void {
     if (scheduled || queue.length === 0) return;
@@ -67,10 +114,13 @@ export function createGroupCommit(
       abandon();
       queue = queue.slice(batch.length);
       const failure = unavailable(error);
+      told(failure);
       for (const operation of batch) operation.reject(failure);
       return;
     }
     queue = queue.slice(settle.length);
+    told(undefined);
+    onCommit?.();
     for (const each of settle) each();
   }
 
@@ -114,9 +164,13 @@ export function createGroupCommit(
       return promise;
     },
 
+    recovery: () => (failing && !closed ? recovered.promise : undefined),
+
     close() {
       closed = true;
+      clearTimeout(probe);
       while (queue.length > 0) flush(Number.POSITIVE_INFINITY);
+      recovered.resolve();
     },
   };
 }

@@ -151,7 +151,8 @@ function withReader<T>(path: string, read: (db: Database.Database) => T): T {
   }
 }
 
-function openReader(path: string): Database.Database {
+/** Reads beside whoever writes. @throws {StoreFileError} if there is no such store. */
+export function openReader(path: string): Database.Database {
   if (!existsSync(path)) throw unusable('There is no session store at this path.');
   let db: Database.Database | undefined;
   try {

@@ -112,8 +112,17 @@ CREATE TABLE runs (
 CREATE INDEX runs_active ON runs (session, message_seq) WHERE state IN ('queued', 'running');
 `;
 
+/** When the user last said something: edits and answers do not move a session in a list by it. */
+const interactions = `
+ALTER TABLE sessions ADD COLUMN interacted_at INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET interacted_at = coalesce(
+  (SELECT timestamp FROM messages
+    WHERE session = sessions.id AND role = 'user' ORDER BY seq DESC LIMIT 1),
+  created_at);
+`;
+
 /** Step n leads from `user_version` n to n + 1. */
-export const migrations: readonly string[] = [initial];
+export const migrations: readonly string[] = [initial, interactions];
 
 /** Written to `PRAGMA application_id`, so that a file tells whose it is: "OCGW" in ASCII. */
 export const APPLICATION_ID = 0x4f434757;

@@ -22,6 +22,7 @@ export interface SessionRow {
   model: string | null;
   created_at: number;
   updated_at: number;
+  interacted_at: number;
   archived_at: number | null;
   pinned_at: number | null;
   last_read_at: number | null;
@@ -92,6 +93,7 @@ export function toSession(row: SessionRow): SessionRecord {
     ...(row.model !== null && { model: row.model }),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    interactedAt: row.interacted_at,
     ...(row.archived_at !== null && { archivedAt: row.archived_at }),
     ...(row.pinned_at !== null && { pinnedAt: row.pinned_at }),
     ...(row.last_read_at !== null && { lastReadAt: row.last_read_at }),
@@ -143,6 +145,6 @@ export function toRun(row: RunRow): RunRecord {
 }
 
 // Taken at their word: only this folder writes these columns, with values of these types.
-const parseContent: (json: string) => ContentBlock[] = JSON.parse;
+export const parseContent: (json: string) => ContentBlock[] = JSON.parse;
 const parseUsage: (json: string) => Usage = JSON.parse;
 const parseOptions: (json: string) => RunOptions = JSON.parse;

@@ -64,6 +64,14 @@ export function createRunTable(db: Db) {
     `SELECT ${COLUMNS} FROM ${ACTIVE} ${JOINS}
      WHERE r.session = +? AND ${IS_ACTIVE} AND r.state = 'queued' ORDER BY r.message_seq`,
   );
+  const endAll = db.prepare(
+    `UPDATE runs INDEXED BY runs_active SET state = 'aborted'
+     WHERE session = ? AND state IN ('queued', 'running')`,
+  );
+  const removeSome = db.prepare(
+    `DELETE FROM runs WHERE session = @session AND run_id IN
+       (SELECT run_id FROM runs WHERE session = @session LIMIT @limit)`,
+  );
   // Message numbers grow with arrival, over all sessions.
   const active = db.prepare<[], ActiveRunRow>(
     `SELECT ${COLUMNS}, r.session, s.user_id, s.instance_id FROM ${ACTIVE} ${JOINS}
@@ -107,6 +115,15 @@ export function createRunTable(db: Db) {
 
     /** In the order of their arrival. */
     queuedOf: (session: number): RunRow[] => queuedOf.all(session),
+
+    /** Ends what the session still has under way, without an answer. */
+    endAll(session: number): void {
+      endAll.run(session);
+    },
+
+    /** How many were removed; at most `limit`. */
+    removeSome: (session: number, limit: number): number =>
+      removeSome.run({ session, limit }).changes,
 
     /** Everybody's, in the order of their arrival; for recovery only. */
     active: (): ActiveRunRow[] => active.all(),

@@ -10,7 +10,7 @@ import type { SessionRow } from './records.ts';
 import type { SessionPatch, SessionQuery } from './store.ts';
 
 const COLUMNS = `s.id, s.session_key, s.session_id, s.agent_id, s.label, s.derived_title, s.model,
-  s.created_at, s.updated_at, s.archived_at, s.pinned_at, s.last_read_at, s.last_answer_at,
+  s.created_at, s.updated_at, s.interacted_at, s.archived_at, s.pinned_at, s.last_read_at, s.last_answer_at,
   s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.context_tokens,
   s.branch, s.depth, s.next_seq,
   (SELECT m.seq FROM messages m
@@ -31,9 +31,19 @@ export interface Advance {
   depth: number;
   nextSeq: number;
   timestamp: number;
-  /** Who answers from now on. */
+  /** Who answers from now on; absent if the user said nothing. */
   agentId?: string;
-  /** Kept only if the session has no title yet. */
+  /** Kept only if the session has no title yet, or if its first message was just written. */
+  title?: string | undefined;
+  isFirst?: boolean;
+}
+
+/** Where a session stands after its leaf was moved. */
+export interface Move {
+  branch: number;
+  depth: number;
+  contextTokens: number;
+  /** Absent: stays. */
   title?: string | undefined;
 }
 
@@ -46,17 +56,45 @@ export function createSessionTable(db: Db) {
   const byNumber = db.prepare<[number], SessionRow>(
     `SELECT ${COLUMNS} FROM sessions s WHERE s.id = ?`,
   );
+  const own = db.prepare<[number, string, string], SessionRow>(
+    `SELECT ${COLUMNS} FROM sessions s WHERE s.id = ? AND user_id = ? AND instance_id = ?`,
+  );
+  const numbers = db
+    .prepare<[string, string, number], number>(
+      `SELECT id FROM sessions INDEXED BY sessions_by_update
+       WHERE user_id = +? AND instance_id = +? ORDER BY updated_at DESC, id DESC LIMIT ?`,
+    )
+    .pluck();
   const insert = db.prepare(
     `INSERT INTO sessions
-      (user_id, instance_id, session_key, session_id, agent_id, label, model, created_at, updated_at)
-     VALUES (@userId, @instanceId, @key, @sessionId, @agentId, @label, @model, @timestamp, @timestamp)`,
+      (user_id, instance_id, session_key, session_id, agent_id, label, model, created_at, updated_at,
+       interacted_at)
+     VALUES (@userId, @instanceId, @key, @sessionId, @agentId, @label, @model, @timestamp, @timestamp,
+       @timestamp)`,
   );
   const advance = db.prepare(
     `UPDATE sessions SET branch = @branch, depth = @depth, next_seq = @nextSeq,
        updated_at = max(updated_at, @timestamp), agent_id = coalesce(@agentId, agent_id),
-       derived_title = coalesce(derived_title, @title)
+       interacted_at = CASE WHEN @agentId IS NULL THEN interacted_at
+         ELSE max(interacted_at, @timestamp) END,
+       derived_title = CASE WHEN @isFirst THEN coalesce(@title, derived_title)
+         ELSE coalesce(derived_title, @title) END
      WHERE id = @id`,
   );
+  const move = db.prepare(
+    `UPDATE sessions SET branch = @branch, depth = @depth, context_tokens = @contextTokens,
+       derived_title = coalesce(@title, derived_title)
+     WHERE id = @id`,
+  );
+  const publish = db.prepare(
+    `UPDATE sessions SET user_id = @userId, instance_id = @instanceId, session_key = @key,
+       next_seq = depth + 1
+     WHERE id = @id`,
+  );
+  const bury = db.prepare(
+    `UPDATE sessions SET user_id = '', instance_id = '', session_key = 'buried:' || id WHERE id = ?`,
+  );
+  const buried = db.prepare<[], number>(`SELECT id FROM sessions WHERE user_id = ''`).pluck();
   const answered = db.prepare(
     `UPDATE sessions SET updated_at = max(updated_at, @timestamp),
        last_answer_at = CASE WHEN @counts THEN @timestamp ELSE last_answer_at END,
@@ -89,6 +127,17 @@ export function createSessionTable(db: Db) {
       return find.get(principal.userId, principal.instanceId, key);
     },
 
+    /** The principal's session with this number, if it still is. */
+    own({ userId, instanceId }: Principal, id: number): SessionRow | undefined {
+      return own.get(id, userId, instanceId);
+    },
+
+    /** Of the principal's sessions, last updated first. */
+    numbers(principal: Principal, limit: number): number[] {
+      if (!canExist(principal)) return [];
+      return numbers.all(principal.userId, principal.instanceId, limit);
+    },
+
     /** Nothing if no session can have this name. The session has no branch yet. */
     insert(principal: Principal, session: NewSession): SessionRow | undefined {
       if (!canExist(principal, session.key)) return undefined;
@@ -101,8 +150,33 @@ export function createSessionTable(db: Db) {
     read: (id: number): SessionRow | undefined => byNumber.get(id),
 
     advance(id: number, to: Advance): void {
-      advance.run({ ...to, id, agentId: to.agentId ?? null, title: to.title ?? null });
+      const { agentId = null, title = null, isFirst = false } = to;
+      advance.run({ ...to, id, agentId, title, isFirst: isFirst ? 1 : 0 });
     },
+
+    move(id: number, to: Move): void {
+      move.run({ ...to, id, title: to.title ?? null });
+    },
+
+    /** Like `insert`, but nobody's: it cannot be found before `publish`. */
+    insertHidden(session: Omit<NewSession, 'key'>): number {
+      const hidden = { userId: '', instanceId: '', key: session.sessionId, label: null };
+      const { model = null, ...rest } = session;
+      return Number(insert.run({ ...rest, ...hidden, model }).lastInsertRowid);
+    },
+
+    /** Gives a hidden session its owner and its name. */
+    publish(id: number, { userId, instanceId }: Principal, key: string): void {
+      publish.run({ id, userId, instanceId, key });
+    },
+
+    /** From now on it is nobody's: its name is free, and what it holds can be removed at leisure. */
+    bury(id: number): void {
+      bury.run(id);
+    },
+
+    /** Sessions that are nobody's: buried, or never published. */
+    buried: (): number[] => buried.all(),
 
     /** `counts`: the answer is one that a user may not have read yet. */
     answered(id: number, usage: Usage | undefined, timestamp: number, counts: boolean): void {
@@ -129,11 +203,14 @@ export function createSessionTable(db: Db) {
 
 /**
  * SQLite would store a lone surrogate as U+FFFD, and so two names would become one. Such a name is
- * therefore nobody's.
+ * therefore nobody's. No user has an empty id: it marks sessions that nobody may find.
  */
 function canExist(principal: Principal, key = ''): boolean {
   return (
-    principal.userId.isWellFormed() && principal.instanceId.isWellFormed() && key.isWellFormed()
+    principal.userId !== '' &&
+    principal.userId.isWellFormed() &&
+    principal.instanceId.isWellFormed() &&
+    key.isWellFormed()
   );
 }
 
@@ -157,22 +234,21 @@ function patched(row: SessionRow, change: SessionPatch, timestamp: number) {
   };
 }
 
-/** Newest first by last update. Which filters are set decides the statement; each is prepared once. */
+/** Newest first. Filters and order decide the statement; each is prepared once. */
 function createListing(db: Db) {
   const prepared = new Map<string, ReturnType<typeof prepare>>();
 
-  function prepare(where: string) {
+  function prepare(where: string, by: 'updated_at' | 'interacted_at') {
     const from = `FROM sessions INDEXED BY sessions_by_update WHERE ${where}`;
     return {
       count: db.prepare<[Record<string, unknown>], number>(`SELECT count(*) ${from}`).pluck(),
       // The page is chosen first and read afterwards: what OFFSET skips is never read.
       page: db.prepare<[Record<string, unknown>], SessionRow>(
         `WITH page AS (
-           SELECT id, updated_at ${from}
-           ORDER BY updated_at DESC, id DESC LIMIT @limit OFFSET @offset
+           SELECT id, ${by} AS at ${from} ORDER BY ${by} DESC, id DESC LIMIT @limit OFFSET @offset
          )
          SELECT ${COLUMNS} FROM page CROSS JOIN sessions s ON s.id = page.id
-         ORDER BY page.updated_at DESC, page.id DESC`,
+         ORDER BY page.at DESC, page.id DESC`,
       ),
     };
   }
@@ -180,10 +256,11 @@ function createListing(db: Db) {
   return (principal: Principal, query: SessionQuery): { rows: SessionRow[]; total: number } => {
     if (!canExist(principal)) return { rows: [], total: 0 };
     const where = conditions(query);
-    const statements = prepared.get(where) ?? prepare(where);
-    prepared.set(where, statements);
+    const by = query.sortBy === 'lastInteractionAt' ? 'interacted_at' : 'updated_at';
+    const statements = prepared.get(where + by) ?? prepare(where, by);
+    prepared.set(where + by, statements);
     const { userId, instanceId } = principal;
-    const { archived: _, ...values } = query;
+    const { archived: _, sortBy: __, ...values } = query;
     const total = statements.count.get({ ...values, userId, instanceId }) ?? 0;
     return { rows: statements.page.all({ ...values, userId, instanceId }), total };
   };

@@ -1,13 +1,25 @@
 /** The session store on SQLite: reads go straight to the tables, writes through the group commit. */
 
 import { randomUUID } from 'node:crypto';
+import { listBranches, refused, rewind, switchBranch } from './branching.ts';
+import { createCheckpointer } from './checkpointer.ts';
+import { createCopyTable } from './copy-table.ts';
 import { closeDatabase, type Db, IN_MEMORY, openDatabase } from './database.ts';
+import { fork } from './fork.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { lockStore, type Unlock } from './lock.ts';
 import { type SessionRow, toMessage, toRun, toSession } from './records.ts';
+import { purge, removeSession } from './removal.ts';
 import { createRunTable } from './run-table.ts';
+import { createSearch } from './search.ts';
 import { createSessionTable } from './session-table.ts';
-import type { HistoryPage, HistoryQuery, SessionRecord, SessionStore } from './store.ts';
+import {
+  type HistoryPage,
+  type HistoryQuery,
+  type SessionRecord,
+  type SessionStore,
+  StoreUnavailableError,
+} from './store.ts';
 import { createTranscriptTable } from './transcript-table.ts';
 import {
   acceptTurn,
@@ -27,6 +39,10 @@ export interface SessionStoreOptions {
   elapsed?: () => number;
   /** Makes session ids: UUIDs, never the same twice. */
   newId?: () => string;
+  /** Called when writes begin to fail, with the reason, and with nothing when they succeed again. */
+  onHealth?: (failure: StoreUnavailableError | undefined) => void;
+  /** Milliseconds from a commit to the checkpoint of a file's log. */
+  checkpointMs?: number;
   /** Called when the store has been closed. */
   unlock?: Unlock;
 }
@@ -57,13 +73,31 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
   const transcript = createTranscriptTable(db);
   const runs = createRunTable(db);
   const tables: Tables = { sessions, transcript, runs };
-  const writes = createGroupCommit(db, options.elapsed);
+  const copies = createCopyTable(db);
+  const search = createSearch(db, tables, { ...(options.elapsed && { elapsed: options.elapsed }) });
+  const writes = createGroupCommit(db, {
+    ...(options.elapsed && { now: options.elapsed }),
+    ...(options.onHealth && { onHealth: options.onHealth }),
+    onCommit: () => checkpointer?.committed(),
+  });
+  const checkpointer = db.memory ? undefined : createCheckpointer(db, options.checkpointMs);
   let closed: Promise<void> | undefined;
 
   function reread(row: SessionRow): SessionRecord {
     const current = sessions.read(row.id);
     if (!current) throw new Error('A session vanished inside a transaction.');
     return toSession(current);
+  }
+
+  async function end(): Promise<void> {
+    writes.close();
+    const thread = checkpointer?.close();
+    if (thread) await thread;
+    try {
+      closeDatabase(db);
+    } finally {
+      options.unlock?.();
+    }
   }
 
   return {
@@ -105,13 +139,23 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       const start = session && transcript.bySeq(session.id, beforeSeq);
       if (!start) return;
       const parent = { branch: start.branch, depth: start.depth - 1 };
-      for (const row of transcript.walk(session.id, parent)) yield toMessage(row);
+      const isThere = () => sessions.own(principal, session.id) !== undefined;
+      for (const row of transcript.walk(session.id, parent, isThere)) yield toMessage(row);
     },
 
     run(principal, key, runId) {
       const session = sessions.find(principal, key);
       const row = session && runs.find(session.id, runId);
       return row && toRun(row);
+    },
+
+    async search(principal, query) {
+      try {
+        return await search.run(principal, query);
+      } catch (error) {
+        if (!closed) throw error;
+        throw new StoreUnavailableError('The session store is closed.', { cause: error });
+      }
     },
 
     create: (principal, session) =>
@@ -148,12 +192,34 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
         return reread(row);
       }),
 
-    delete: (principal, key) =>
+    branches(principal, key) {
+      const row = sessions.find(principal, key);
+      return row && listBranches(tables, row);
+    },
+
+    rewind: (principal, key, id) =>
       writes.submit(() => {
         const row = sessions.find(principal, key);
-        if (row) sessions.remove(row.id);
-        return row !== undefined;
+        return row ? rewind(tables, row, id) : refused('not_found');
       }),
+
+    switchBranch: (principal, key, leafId) =>
+      writes.submit(() => {
+        const row = sessions.find(principal, key);
+        return row ? switchBranch(tables, row, leafId) : refused('not_found');
+      }),
+
+    fork: (principal, key, id, to) =>
+      fork(tables, copies, writes, { principal, key, messageId: id, to, newId }),
+
+    async delete(principal, key) {
+      const row = await writes.submit(() => {
+        const found = sessions.find(principal, key);
+        return found && { id: found.id, isLeft: removeSession(tables, copies, found) };
+      });
+      if (row?.isLeft) void purge(tables, copies, writes, [row.id]);
+      return row !== undefined;
+    },
 
     startRun: (principal, key, runId) =>
       writes.submit(() => {
@@ -175,18 +241,16 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
         return message && { message, session: reread(row) };
       }),
 
-    recover: (timestamp) => writes.submit(() => recover(tables, timestamp)),
+    async recover(timestamp) {
+      const recovery = await writes.submit(() => recover(tables, timestamp));
+      void purge(tables, copies, writes, sessions.buried());
+      return recovery;
+    },
+
+    recovery: writes.recovery,
 
     close() {
-      closed ??= new Promise((resolve) => {
-        writes.close();
-        try {
-          closeDatabase(db);
-        } finally {
-          options.unlock?.();
-        }
-        resolve();
-      });
+      closed ??= end();
       return closed;
     },
   };

@@ -73,6 +73,8 @@ export interface SessionRecord {
   createdAt: number;
   /** Last message, answer or edit. */
   updatedAt: number;
+  /** The user's last message, or the session's creation. */
+  interactedAt: number;
   archivedAt?: number;
   pinnedAt?: number;
   lastReadAt?: number;
@@ -99,6 +101,8 @@ export interface SessionQuery {
   archived: boolean | 'all';
   /** Only sessions updated at or after this time. */
   updatedSince?: number;
+  /** Newest first by this; `updatedAt` if absent. */
+  sortBy?: 'updatedAt' | 'lastInteractionAt';
 }
 
 /**
@@ -165,6 +169,64 @@ export interface NewTurn {
 
 /** Expected refusals of a write; anything else that goes wrong rejects with `StoreUnavailableError`. */
 export type Refusal = 'not_found' | 'stale_leaf' | 'stale_session' | 'exists';
+
+/** Why the leaf cannot move, or a conversation be continued elsewhere. */
+export type MoveRefusal =
+  | 'not_found'
+  /** The id names no message of this conversation (of what was said since the last reset). */
+  | 'no_message'
+  | 'not_user'
+  /** The message is not on the active path, or is no leaf. */
+  | 'stale_leaf'
+  /** An answer is under way or waited for. */
+  | 'busy'
+  | 'exists';
+
+export type Moved =
+  /** `message` is the one that now is to be written again: nothing if the leaf only moved. */
+  | { outcome: 'moved'; session: SessionRecord; message?: MessageRecord }
+  | { outcome: 'refused'; reason: MoveRefusal };
+
+/** A way that the conversation took. */
+export interface Branch {
+  leafId: string;
+  /** Of the last user message on the way: its first line, at most 80 characters; may be empty. */
+  headline: string;
+  /** From the root to the leaf. */
+  messageCount: number;
+  /** Milliseconds since the epoch: when the leaf was written. */
+  updatedAt: number;
+  active: boolean;
+}
+
+export interface SearchQuery {
+  /** Terms between spaces; a message must hold all of them, whatever their case. */
+  text: string;
+  /** Only these sessions. */
+  keys?: readonly string[];
+  /** Only sessions that this agent answers. */
+  agentId?: string;
+  limit: number;
+}
+
+export interface SearchHit {
+  key: string;
+  sessionId: string;
+  messageId: string;
+  role: Role;
+  timestamp: number;
+  /** Text around the match, on one line. */
+  snippet: string;
+  /** More is better; comparable within one search only. */
+  score: number;
+}
+
+export interface SearchResult {
+  /** Best first. */
+  hits: readonly SearchHit[];
+  /** There is more, or there may be: not everything was read. */
+  truncated: boolean;
+}
 
 export type AcceptedTurn =
   /** New and durable. `created` tells that the session came into being with it. */
@@ -255,6 +317,12 @@ export interface SessionStore {
   ancestors(principal: Principal, key: string, beforeSeq: number): Iterable<MessageRecord>;
   run(principal: Principal, key: string, runId: string): RunRecord | undefined;
 
+  /**
+   * What was said in the principal's conversations: messages of active paths, read newest session first in
+   * slices of a few milliseconds, up to 50,000 messages and 64 MiB. `busy` if too many are under way.
+   */
+  search(principal: Principal, query: SearchQuery): Promise<SearchResult | 'busy'>;
+
   create(
     principal: Principal,
     session: { key: string; agentId: string; label?: string; model?: string; timestamp: number },
@@ -278,7 +346,29 @@ export interface SessionStore {
   ): Promise<SessionRecord | undefined>;
   /** Gives the session a new id and an empty path; what was said stays stored. Ends its queued runs as aborted. */
   reset(principal: Principal, key: string, timestamp: number): Promise<SessionRecord | undefined>;
-  /** Removes the session, its messages, runs and attachments. False if there was none. */
+  /**
+   * The leaf moves to just before this user message of the active path, so that it can be written
+   * again; what followed stays as a branch.
+   */
+  rewind(principal: Principal, key: string, messageId: string): Promise<Moved>;
+  /** The conversation since the last reset: its branches in the order in which they began, the newest 100. */
+  branches(principal: Principal, key: string): readonly Branch[] | undefined;
+  /** Makes the branch with this leaf the active one. */
+  switchBranch(principal: Principal, key: string, leafId: string): Promise<Moved>;
+  /**
+   * A new session under `to.key` with a copy of the history up to and including this answer, or up to
+   * just before this user message. It appears when it is complete; a long one is copied in slices.
+   */
+  fork(
+    principal: Principal,
+    key: string,
+    messageId: string,
+    to: { key: string; agentId: string; timestamp: number },
+  ): Promise<Moved>;
+  /**
+   * Removes the session, its messages, runs and attachments: for everyone at once, from the file
+   * in slices. False if there was none.
+   */
   delete(principal: Principal, key: string): Promise<boolean>;
 
   /** queued → running. False if the run is not queued any more. */
@@ -293,6 +383,11 @@ export interface SessionStore {
     answer: Answer,
   ): Promise<{ message: MessageRecord; session: SessionRecord } | undefined>;
 
+  /**
+   * While no write succeeds (a full disk, a lock, a read-only file): resolves when they do again. Else
+   * nothing.
+   */
+  recovery(): Promise<void> | undefined;
   /** Once, before serving. */
   recover(timestamp: number): Promise<Recovery>;
   /** Commits what is pending and closes the file. */

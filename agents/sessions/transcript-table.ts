@@ -25,10 +25,16 @@ export interface Draft {
 }
 
 /** The part of a path that lies on one branch: depths `from` to `to`, both included. */
-interface Stretch {
+export interface Stretch {
   branch: number;
   from: number;
   to: number;
+}
+
+/** The last message of a branch. */
+export interface TipRow extends Place {
+  seq: number;
+  timestamp: number;
 }
 
 interface BranchRow {
@@ -98,6 +104,25 @@ export function createTranscriptTable(db: Db) {
     `SELECT a.mime_type, a.file_name, a.bytes FROM messages m JOIN attachments a ON a.message = m.id
      WHERE m.session = +? AND m.seq = +? AND a.n = +?`,
   );
+
+  const at = db.prepare<[number, number, number], MessageRow>(
+    `SELECT ${COLUMNS} FROM ${FROM} WHERE m.session = +? AND m.branch = +? AND m.depth = +?`,
+  );
+  const tips = db.prepare<[number, string, number], TipRow>(
+    `SELECT m.branch, m.depth, m.seq, m.timestamp FROM branches b
+       JOIN messages m ON m.session = b.session AND m.branch = b.branch AND m.depth =
+         (SELECT max(depth) FROM messages WHERE session = b.session AND branch = b.branch)
+     WHERE b.session = +? AND b.session_id = +? ORDER BY b.branch DESC LIMIT ?`,
+  );
+  // Only as much of a text as a headline can need leaves the database.
+  const asked = db
+    .prepare<[{ session: number } & Stretch], string | null>(
+      `SELECT substr(json_extract(content, '$[0].text'), 1, 400) FROM messages
+       WHERE session = +@session AND branch = +@branch AND depth BETWEEN +@from AND +@to
+         AND role = 'user'
+       ORDER BY depth DESC LIMIT 1`,
+    )
+    .pluck();
 
   /** The stretches of the path to `leaf`, newest first. */
   function* path(session: number, leaf: Place): Generator<Stretch> {
@@ -170,6 +195,36 @@ export function createTranscriptTable(db: Db) {
       });
     },
 
+    at: (session: number, { branch, depth }: Place): MessageRow | undefined =>
+      at.get(session, branch, depth),
+
+    path,
+
+    /** The same place on the branch that the message there stands on, or on the root's for depth 0. */
+    home(session: number, { branch, depth }: Place): Place {
+      let own = branch;
+      for (;;) {
+        const row = branchRow.get(session, own);
+        if (!row || row.parent_branch === null || depth > row.fork_depth) {
+          return { branch: own, depth };
+        }
+        own = row.parent_branch;
+      }
+    },
+
+    /** The ends of the newest `limit` branches that hold something, in the order in which they began. */
+    tips: (session: number, sessionId: string, limit: number): TipRow[] =>
+      tips.all(session, sessionId, limit).toReversed(),
+
+    /** The beginning of the newest text that the user wrote on the path to `leaf`. */
+    lastAsked(session: number, leaf: Place): string {
+      for (const part of path(session, leaf)) {
+        const text = asked.get({ session, ...part });
+        if (text !== undefined) return text ?? '';
+      }
+      return '';
+    },
+
     bySeq: (session: number, seq: number): MessageRow | undefined => bySeq.get(session, seq),
 
     /** Whether `place` lies on the path to `leaf`. */
@@ -192,12 +247,12 @@ export function createTranscriptTable(db: Db) {
 
     /**
      * The path to `leaf`, newest first, read as it is asked for. No statement stays open between
-     * two messages, so others may write meanwhile.
+     * two messages, so others may write meanwhile; it ends when the session is not there any more.
      */
-    *walk(session: number, leaf: Place): Generator<MessageRow> {
+    *walk(session: number, leaf: Place, isThere: () => boolean): Generator<MessageRow> {
       for (const part of path(session, leaf)) {
         let to = part.to;
-        while (to >= part.from) {
+        while (to >= part.from && isThere()) {
           const rows = everything.all({ session, ...part, to, limit: WALK_PAGE });
           yield* rows;
           to = (rows.at(-1)?.depth ?? part.from) - 1;

@@ -100,7 +100,8 @@ function writeTurn({ sessions, transcript, runs }: Tables, row: SessionRow, turn
   const leaf = transcript.append(row.id, row, messageSeq, drafts);
   const nextSeq = messageSeq + drafts.length;
   const title = deriveTitle(turn.text);
-  sessions.advance(row.id, { ...leaf, nextSeq, timestamp, agentId, title });
+  const isFirst = row.depth === 0;
+  sessions.advance(row.id, { ...leaf, nextSeq, timestamp, agentId, title, isFirst });
   runs.insert(row.id, {
     runId,
     agentId,

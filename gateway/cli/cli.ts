@@ -18,6 +18,11 @@ Usage:
   oc-gateway db backup FILE [--config FILE]      copy the store, also while it is served
   oc-gateway db restore FILE [--config FILE]     put a backup in the store's place
   oc-gateway db vacuum [--config FILE]           give the room of deleted rows back
+  oc-gateway nginx render --values FILE [--out DIR]
+                                                 write nginx's configuration, or print it
+  oc-gateway nginx check --map FILE [--values FILE]
+                                                 check oc-ws-map.conf, and all of it with nginx -t
+  oc-gateway users export USER [--config FILE]   print all that is stored of a user, one JSON object a line
   oc-gateway --version | --help
 
 The configuration is --config, else OPENCLAW_CONFIG_PATH, else openclaw.json in OPENCLAW_STATE_DIR
@@ -66,6 +71,9 @@ interface Flags {
   user?: string;
   instance?: string;
   session?: string;
+  values?: string;
+  out?: string;
+  map?: string;
   probe?: boolean;
   help?: boolean;
   version?: boolean;
@@ -81,7 +89,7 @@ interface Command {
 }
 
 /** Commands of two words. */
-const FAMILIES: ReadonlySet<string> = new Set(['config', 'db']);
+const FAMILIES: ReadonlySet<string> = new Set(['config', 'db', 'nginx', 'users']);
 
 const COMMANDS: Readonly<Record<string, Command | undefined>> = {
   serve: {
@@ -130,10 +138,27 @@ const COMMANDS: Readonly<Record<string, Command | undefined>> = {
     needs: 'FILE',
     run: async (io, flags, [from = '']) => (await import('./db.ts')).dbRestore(io, flags, from),
   },
+  'users export': {
+    flags: ['config'],
+    words: 1,
+    needs: 'USER',
+    run: async (io, flags, [user = '']) =>
+      (await import('./users.ts')).usersExport(io, flags, user),
+  },
   'db vacuum': {
     flags: ['config'],
     words: 0,
     run: async (io, flags) => (await import('./db.ts')).dbVacuum(io, flags),
+  },
+  'nginx render': {
+    flags: ['values', 'out'],
+    words: 0,
+    run: async (io, flags) => (await import('./nginx.ts')).nginxRender(io, flags),
+  },
+  'nginx check': {
+    flags: ['map', 'values'],
+    words: 0,
+    run: async (io, flags) => (await import('./nginx.ts')).nginxCheck(io, flags),
   },
 };
 
@@ -151,6 +176,9 @@ function parse(
         user: { type: 'string' },
         instance: { type: 'string' },
         session: { type: 'string' },
+        values: { type: 'string' },
+        out: { type: 'string' },
+        map: { type: 'string' },
         probe: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },

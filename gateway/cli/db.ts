@@ -14,20 +14,20 @@ import { formatProblem } from '../config/problem.ts';
 import { storagePath } from '../config/settings.ts';
 import type { Io } from './io.ts';
 
-export interface DbFlags {
+export interface StoreFlags {
   config?: string;
 }
 
 /** Every command resolves with its exit code: 0 done, 1 it failed. */
-export async function dbCheck(io: Io, flags: DbFlags): Promise<number> {
+export async function dbCheck(io: Io, flags: StoreFlags): Promise<number> {
   return onStore(io, flags, (path) => told(io, checkStore(path)));
 }
 
-export async function dbBackup(io: Io, flags: DbFlags, to: string): Promise<number> {
+export async function dbBackup(io: Io, flags: StoreFlags, to: string): Promise<number> {
   return onStore(io, flags, async (path) => told(io, await backupStore(path, resolve(to))));
 }
 
-export async function dbRestore(io: Io, flags: DbFlags, from: string): Promise<number> {
+export async function dbRestore(io: Io, flags: StoreFlags, from: string): Promise<number> {
   return onStore(io, flags, (path) => {
     const replaced = restoreStore(resolve(from), path, new Date());
     io.stdout.write(`restored ${path}\n`);
@@ -36,7 +36,7 @@ export async function dbRestore(io: Io, flags: DbFlags, from: string): Promise<n
   });
 }
 
-export async function dbVacuum(io: Io, flags: DbFlags): Promise<number> {
+export async function dbVacuum(io: Io, flags: StoreFlags): Promise<number> {
   return onStore(io, flags, (path) => {
     const { before, after } = vacuumStore(path);
     io.stdout.write(`${mebibytes(before)} before, ${mebibytes(after)} now\n`);
@@ -44,9 +44,10 @@ export async function dbVacuum(io: Io, flags: DbFlags): Promise<number> {
   });
 }
 
-async function onStore(
+/** Finds the store that the configuration names; says in one line what is wrong with it. */
+export async function onStore(
   io: Io,
-  flags: DbFlags,
+  flags: StoreFlags,
   work: (path: string) => number | Promise<number>,
 ): Promise<number> {
   const options = { env: io.env, ...(flags.config !== undefined && { path: flags.config }) };

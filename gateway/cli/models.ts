@@ -2,6 +2,8 @@
 
 import type { Catalog, ConfiguredModel } from '../../agents/definition.ts';
 import { createEndpoints, type EndpointSource } from '../../agents/endpoints.ts';
+import type { ProviderAdapter } from '../../providers/contract.ts';
+import { loadAdapter } from '../../providers/registry.ts';
 import { buildCatalog } from '../catalog.ts';
 import { loadConfig } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
@@ -57,9 +59,50 @@ interface Verdict {
   text: string;
 }
 
-/** One call for one token. Tells the time to the first event, or why there was none. */
-async function probe(endpointOf: EndpointSource, model: ConfiguredModel): Promise<Verdict> {
-  const { adapter } = await endpointOf(model);
+/** The fewest that every API takes: OpenAI's Responses refuse less. */
+const PROBE_TOKENS = 16;
+
+/**
+ * One call for a few tokens, when it is its turn: a local server may be given one call at a time. Tells
+ * the time to the first event, or why there was none, with what upstream said.
+ */
+async function probe(endpointOf: EndpointSource, listed: ConfiguredModel): Promise<Verdict> {
+  const { queue } = await endpointOf(listed);
+  let said = '';
+  const onUpstreamText = (text: string) => {
+    said = quoted(text, listed);
+  };
+  const model = { ...listed, endpoint: { ...listed.endpoint, onUpstreamText } };
+  const adapter = (await loadAdapter(model.api))(model.endpoint);
+  const { signal } = new AbortController();
+  const admission = await queue.enter(model.ref, signal);
+  try {
+    const verdict = await ask(adapter, model, signal);
+    return verdict.ok ? verdict : { ok: false, text: verdict.text + said };
+  } finally {
+    if (admission.outcome === 'admitted') admission.release();
+  }
+}
+
+/** A header value of fewer characters is none worth hiding, and would blot out ordinary words. */
+const SECRET_LENGTH = 4;
+
+/** As one line, without the secrets of the endpoint: some servers repeat the key that they refuse. */
+function quoted(text: string, { endpoint }: ConfiguredModel): string {
+  const secrets = [endpoint.apiKey, ...Object.values(endpoint.headers)];
+  const safe = secrets
+    .filter((secret) => secret.length >= SECRET_LENGTH)
+    .reduce((left, secret) => left.replaceAll(secret, '***'), text)
+    .replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
+    .trim();
+  return safe === '' ? '' : ` It said: ${JSON.stringify(safe.slice(0, 300))}`;
+}
+
+async function ask(
+  adapter: ProviderAdapter,
+  model: ConfiguredModel,
+  signal: AbortSignal,
+): Promise<Verdict> {
   const started = performance.now();
   const elapsed = () => `${Math.round(performance.now() - started)} ms`;
   const call = adapter({
@@ -67,9 +110,9 @@ async function probe(endpointOf: EndpointSource, model: ConfiguredModel): Promis
     system: '',
     messages: [{ role: 'user', content: [{ type: 'text', text: 'Say ok.' }] }],
     tools: [],
-    maxOutputTokens: 1,
+    maxOutputTokens: PROBE_TOKENS,
     reasoning: 'off',
-    signal: new AbortController().signal,
+    signal,
   });
   for await (const event of call) {
     if (event.type === 'error') {

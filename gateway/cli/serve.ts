@@ -89,6 +89,7 @@ function announce(loaded: LoadedConfig, gateway: Gateway, why: string, log: Logg
     event: 'listening',
     host: gateway.host,
     port: gateway.port,
+    ...(gateway.admin && { admin: gateway.admin }),
     why,
     config: loaded.source.kind === 'file' ? loaded.source.path : 'built-in demonstration',
     ...(silent.length > 0 && { agentsWithoutModel: silent }),

@@ -1,6 +1,6 @@
 /** Judges a configuration that is valid by itself: what cannot work, each with its cure. */
 
-import { isLoopback, parseNetwork } from './formats.ts';
+import { isIPv6, isLoopback, type Network, parseNetwork } from './formats.ts';
 import { type ConfigProblem, error, joinPath, quote, warning } from './problem.ts';
 import { modelRefPaths } from './references.ts';
 import type { Config } from './schema.ts';
@@ -13,7 +13,8 @@ export function judgeConfig(config: Config, tree: TreeNode): readonly ConfigProb
   const warn = (path: TreePath, advice: Advice) =>
     warning(placeOf(tree, path), path.reduce<string>(joinPath, ''), advice);
   return [
-    ...headerClashes(config, tree),
+    ...headerErrors(config, tree),
+    ...adminErrors(config, tree),
     ...proxyWarnings(config).map(([path, advice]) => warn(path, advice)),
     ...reachWarnings(config).map(([path, advice]) => warn(path, advice)),
     ...modelWarnings(config, tree).map(([path, advice]) => warn(path, advice)),
@@ -25,8 +26,27 @@ type Finding = readonly [path: TreePath, advice: Advice];
 const TRUSTED_PROXY = ['gateway', 'auth', 'trustedProxy'];
 const TRUSTED_PROXIES = ['gateway', 'trustedProxies'];
 
+/** Headers that browsers or proxies set by themselves: who connects would choose who he is. */
+const TAKEN_HEADERS = new Set([
+  'host',
+  'origin',
+  'connection',
+  'upgrade',
+  'cookie',
+  'user-agent',
+  'referer',
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'x-request-id',
+]);
+
 /** One header cannot say two things: a user could then choose an instance's name as his own. */
-function headerClashes(config: Config, tree: TreeNode): readonly ConfigProblem[] {
+function headerErrors(config: Config, tree: TreeNode): readonly ConfigProblem[] {
   const { userHeader, instanceHeader, sessionKeyHeader, secret } = config.gateway.auth.trustedProxy;
   const headers: readonly (readonly [key: TreePath, name: string])[] = [
     [['userHeader'], userHeader],
@@ -35,20 +55,45 @@ function headerClashes(config: Config, tree: TreeNode): readonly ConfigProblem[]
     ...(secret ? [[['secret', 'header'], secret.header] as const] : []),
   ];
   const seen = new Map<string, TreePath>();
-  const problems: ConfigProblem[] = [];
-  for (const [key, name] of headers) {
-    const other = seen.get(name.toLowerCase());
-    seen.set(name.toLowerCase(), key);
-    if (!other) continue;
+  return headers.flatMap(([key, given]) => {
+    const name = given.toLowerCase();
+    const other = seen.get(name);
+    seen.set(name, key);
+    const advice = other ? usedTwice(given, other) : takenHeader(given, name);
     const path = [...TRUSTED_PROXY, ...key];
-    problems.push(
-      error(placeOf(tree, path), path.reduce<string>(joinPath, ''), {
-        message: `${quote(name)} is the header of ${other.join('.')} too`,
-        cure: 'give each of them a header of its own',
-      }),
-    );
-  }
-  return problems;
+    return advice ? [error(placeOf(tree, path), path.reduce<string>(joinPath, ''), advice)] : [];
+  });
+}
+
+function usedTwice(name: string, other: TreePath): Advice {
+  return {
+    message: `${quote(name)} is the header of ${other.join('.')} too`,
+    cure: 'give each of them a header of its own',
+  };
+}
+
+function takenHeader(given: string, name: string): Advice | undefined {
+  if (!TAKEN_HEADERS.has(name) && !name.startsWith('sec-')) return undefined;
+  return {
+    message: `${quote(given)} is a header that browsers and proxies set by themselves`,
+    cure: 'choose a name that nobody but your proxy uses, such as "X-User-ID"',
+  };
+}
+
+/** Characters of a token that other machines may try to guess. */
+const MIN_OPEN_TOKEN = 32;
+
+function adminErrors({ gateway: { admin } }: Config, tree: TreeNode): readonly ConfigProblem[] {
+  const address = admin && parseNetwork(admin.host);
+  if (!admin || !address || isLoopback(address)) return [];
+  if (admin.token.length >= MIN_OPEN_TOKEN) return [];
+  const path = ['gateway', 'admin', 'token'];
+  return [
+    error(placeOf(tree, path), path.reduce<string>(joinPath, ''), {
+      message: `it is shorter than ${MIN_OPEN_TOKEN} characters, and other machines reach the listener`,
+      cure: 'make one with `openssl rand -hex 32`, or remove gateway.admin.host',
+    }),
+  ];
 }
 
 function proxyWarnings({ gateway }: Config): readonly Finding[] {
@@ -97,24 +142,7 @@ function proxyWarnings({ gateway }: Config): readonly Finding[] {
 function reachWarnings(config: Config): readonly Finding[] {
   const { gateway, agents } = config;
   const findings: Finding[] = [];
-  const { host } = listenAddress(config);
-  const address = parseNetwork(host);
-  const remote = remoteProxies(gateway.trustedProxies);
-  if (
-    address &&
-    isLoopback(address) &&
-    remote.length > 0 &&
-    remote.length === gateway.trustedProxies.length
-  ) {
-    findings.push([
-      ['gateway', 'bind'],
-      {
-        message:
-          'the gateway listens on loopback only, and every trusted proxy is on another machine',
-        cure: 'remove the key or write "lan", or trust a proxy on this machine',
-      },
-    ]);
-  }
+  findings.push(...unreachable(config));
   if (gateway.customBindHost !== undefined && gateway.bind !== 'custom') {
     findings.push([
       ['gateway', 'customBindHost'],
@@ -154,6 +182,51 @@ function reachWarnings(config: Config): readonly Finding[] {
     ]);
   }
   return findings;
+}
+
+/** Proxies whose connections cannot arrive at the address that is listened on. */
+function unreachable(config: Config): readonly Finding[] {
+  const { trustedProxies, auth } = config.gateway;
+  const { host } = listenAddress(config);
+  const address = parseNetwork(host);
+  if (!address) return [];
+  const remote = remoteProxies(trustedProxies);
+  if (isLoopback(address) && remote.length > 0 && remote.length === trustedProxies.length) {
+    const message =
+      'the gateway listens on loopback only, and every trusted proxy is on another machine';
+    const cure = 'remove the key or write "lan", or trust a proxy on this machine';
+    return [[['gateway', 'bind'], { message, cure }]];
+  }
+  return trustedProxies.flatMap((text, index): readonly Finding[] => {
+    const proxy = parseNetwork(text);
+    // Of these two there is a warning already.
+    if (!proxy || proxy.prefix === 0) return [];
+    if (isLoopback(proxy) && !auth.trustedProxy.allowLoopback) return [];
+    if (canReach(host, address, proxy)) return [];
+    // Both loopback addresses are this machine: one of them is enough.
+    const same = trustedProxies.map(parseNetwork).filter((each) => each && isLoopback(each));
+    if (isLoopback(proxy) && same.some((each) => each && canReach(host, address, each))) return [];
+    const message = `the gateway listens on ${host}, where no connection from ${quote(text)} can arrive`;
+    return [[[...TRUSTED_PROXIES, index], { message, cure: reachCure(host, address, proxy) }]];
+  });
+}
+
+function canReach(host: string, listened: Network, proxy: Network): boolean {
+  if (host === '::') return true;
+  if (isIPv6(listened) !== isIPv6(proxy)) return false;
+  // Who connects from this machine to one of its other addresses comes from that address.
+  return host === '0.0.0.0' || isLoopback(listened) === isLoopback(proxy);
+}
+
+function reachCure(host: string, listened: Network, proxy: Network): string {
+  if (isLoopback(proxy) && !isLoopback(listened) && host !== '0.0.0.0') {
+    return `for a proxy on this machine that connects to ${host}, list "${host}"`;
+  }
+  if (isLoopback(proxy)) {
+    const other = isIPv6(proxy) ? '127.0.0.1' : '::1';
+    return `let the proxy connect to ${other} and list "${other}", or remove the address`;
+  }
+  return 'change gateway.bind, or remove the address';
 }
 
 function modelWarnings(config: Config, tree: TreeNode): readonly Finding[] {

@@ -313,6 +313,47 @@ export const gatewaySchema = {
         examples: ['main'],
       },
     },
+    admin: {
+      type: 'object',
+      description:
+        "A listener of its own for the portal, which closes sockets there when a user's right ends. Its requests need the token.",
+      'x-oc-gateway': true,
+      'x-unset': 'there is none',
+      additionalProperties: false,
+      required: ['port', 'token'],
+      properties: {
+        host: {
+          type: 'string',
+          format: 'ip-address',
+          maxLength: 64,
+          description:
+            'IP address to listen on. One that other machines reach needs a token of at least 32 characters.',
+          default: '127.0.0.1',
+          'x-oc-gateway': true,
+          'x-restart': true,
+        },
+        port: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 65_535,
+          description: 'TCP port. 0 picks a free one; the start log names it.',
+          examples: [18_790],
+          'x-oc-gateway': true,
+          'x-restart': true,
+        },
+        token: {
+          type: 'string',
+          minLength: 1,
+          maxLength: 1024,
+          pattern: '^[!-~]+$',
+          'x-expects': 'printable ASCII characters without spaces',
+          description: 'What `Authorization: Bearer …` must carry; keep it in the environment.',
+          examples: ['${GATEWAY_ADMIN_TOKEN}'],
+          'x-secret': true,
+          'x-oc-gateway': true,
+        },
+      },
+    },
     limits,
     streaming: {
       type: 'object',

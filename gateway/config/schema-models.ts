@@ -96,6 +96,12 @@ const model = {
       description: 'Kinds of input that the model takes; `text` and `image` have an effect here.',
       default: ['text'],
     },
+    tools: {
+      type: 'boolean',
+      description: 'The model can call tools.',
+      default: true,
+      'x-oc-gateway': true,
+    },
     contextWindow: {
       type: 'integer',
       minimum: 256,
@@ -171,8 +177,8 @@ const provider = {
       additionalProperties: {
         type: 'string',
         maxLength: 8192,
-        pattern: '^[^\\x00-\\x08\\x0A-\\x1F\\x7F]*$',
-        'x-expects': 'a header value without control characters',
+        pattern: '^[\\t\\x20-\\x7E\\x80-\\xFF]*$',
+        'x-expects': 'a header value of Latin-1 characters, without line breaks',
         description: 'Value of the header.',
         'x-secret': true,
       },

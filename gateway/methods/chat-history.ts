@@ -18,12 +18,12 @@ const HISTORY = {
   properties: {
     sessionKey: SESSION_KEY,
     limit: { type: 'integer', minimum: 1, maximum: 1000 },
-    offset: { type: 'integer', minimum: 0 },
+    offset: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     cursor: { type: 'string' },
     messageId: { type: 'string', minLength: 1 },
     maxChars: { type: 'integer', minimum: 1, maximum: 500_000 },
     /** Sent by the Control UI, absent from the published schema. */
-    maxBytes: { type: 'integer', minimum: 1 },
+    maxBytes: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
   },
   required: ['sessionKey'],
 } as const;

@@ -1,5 +1,6 @@
 /** `chat.send`, `chat.abort`, `chat.inject`: what changes a conversation. */
 
+import type { AgentDefinition } from '../../agents/definition.ts';
 import { noModelMessage, type SendResult } from '../../agents/runs.ts';
 import type { RunRecord } from '../../agents/sessions/store.ts';
 import { ATTACHMENTS, decodeAttachments, type WireAttachment } from '../attachments.ts';
@@ -8,7 +9,7 @@ import { protocolError } from '../protocol/errors.ts';
 import { messageBody } from '../session-events.ts';
 import { unknownAgent } from '../session-keys.ts';
 import { type Caller, method, RequestError, refuse, type Services } from './method.ts';
-import { keyOf, mustExist, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
+import { expectAgent, keyOf, mustExist, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
 
 /** The bound is the published schema's for run ids (`ChatHistoryParams.inputRunIds`). */
 const RUN_ID = { type: 'string', minLength: 1, maxLength: 256 } as const;
@@ -17,12 +18,13 @@ const SEND = {
   type: 'object',
   properties: {
     sessionKey: SESSION_KEY,
+    agentId: { type: 'string', minLength: 1 },
     sessionId: { type: 'string', minLength: 1 },
     message: { type: 'string' },
     idempotencyKey: RUN_ID,
     attachments: ATTACHMENTS,
     queueMode: { enum: ['steer', 'followup', 'collect', 'interrupt'] },
-    timeoutMs: { type: 'integer', minimum: 0 },
+    timeoutMs: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     thinking: { type: 'string' },
     expectedLeafEntryId: { type: ['string', 'null'], minLength: 1 },
   },
@@ -35,6 +37,7 @@ export const chatSend = method(
   SEND,
   async (params, caller, services) => {
     const { key, agentId } = keyOf(caller, params.sessionKey);
+    expectAgent('chat.send', caller, params.agentId, agentId);
     return startTurn(services, caller, {
       key,
       agentId,
@@ -74,6 +77,7 @@ export async function startTurn(services: Services, caller: Caller, turn: TurnRe
     return refuse('MODEL_NOT_CONFIGURED', noModelMessage(agent.id), { configKey });
   }
   const attachments = decodeAttachments(turn.attachments ?? [], agent.mediaMaxBytes);
+  if (attachments.length > 0) expectsImages(services, caller, turn, agent);
   const text = turn.message.toWellFormed();
   if (text.trim() === '' && attachments.length === 0) {
     const problem = 'invalid chat.send params: a message or an attachment is required';
@@ -97,6 +101,22 @@ export async function startTurn(services: Services, caller: Caller, turn: TurnRe
     ...(turn.expectedSessionId !== undefined && { expectedSessionId: turn.expectedSessionId }),
   });
   return acknowledge(services, caller, turn.key, sent);
+}
+
+/** Refuses what the model that answers would refuse, before it is stored: it would stand in the way for ever. */
+function expectsImages(
+  { store, catalog }: Services,
+  { principal }: Caller,
+  turn: TurnRequest,
+  agent: AgentDefinition,
+): void {
+  const chosen = store.describe(principal, turn.key)?.model ?? '';
+  const model = catalog().models.get(chosen) ?? agent.models[0];
+  if (!model || model.info.input.includes('image')) return;
+  // A repeated send gets the same answer, whatever model was chosen since.
+  if (store.run(principal, turn.key, turn.runId)) return;
+  const message = `the model ${model.ref} reads text only; choose another model, or send no image`;
+  refuse('ATTACHMENT_INVALID', message, { model: model.ref });
 }
 
 function acknowledge(services: Services, caller: Caller, key: string, sent: SendResult) {

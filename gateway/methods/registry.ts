@@ -4,7 +4,9 @@ import * as catalog from './catalog.ts';
 import * as history from './chat-history.ts';
 import * as send from './chat-send.ts';
 import type { Method } from './method.ts';
+import * as branches from './sessions-branches.ts';
 import * as read from './sessions-read.ts';
+import * as search from './sessions-search.ts';
 import * as write from './sessions-write.ts';
 import * as system from './system.ts';
 
@@ -29,6 +31,11 @@ const ALL: readonly Method[] = [
   write.sessionsReset,
   write.sessionsDelete,
   write.sessionsAbort,
+  branches.sessionsRewind,
+  branches.sessionsFork,
+  branches.sessionsBranchesList,
+  branches.sessionsBranchesSwitch,
+  search.sessionsSearch,
   catalog.agentsList,
   catalog.agentIdentityGet,
   catalog.modelsList,

@@ -12,9 +12,9 @@ const MAX_LIMIT = 1_000;
 const LIST = {
   type: 'object',
   properties: {
-    limit: { type: 'integer', minimum: 1 },
-    offset: { type: 'integer', minimum: 0 },
-    activeMinutes: { type: 'integer', minimum: 1 },
+    limit: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+    offset: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    activeMinutes: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
     sortBy: { enum: ['updatedAt', 'lastInteractionAt'] },
     label: { type: 'string', minLength: 1, maxLength: 512 },
     agentId: { type: 'string', minLength: 1 },
@@ -28,6 +28,7 @@ interface ListParams {
   limit?: number;
   offset?: number;
   activeMinutes?: number;
+  sortBy?: 'updatedAt' | 'lastInteractionAt';
   label?: string;
   agentId?: string;
   search?: string;
@@ -70,6 +71,7 @@ function toQuery(params: ListParams, now: number): SessionQuery {
     limit: Math.min(params.limit ?? DEFAULT_LIMIT, MAX_LIMIT),
     offset: params.offset ?? 0,
     archived: params.archived ?? false,
+    ...(params.sortBy !== undefined && { sortBy: params.sortBy }),
     ...(search && { search: search.toWellFormed() }),
     ...(params.label !== undefined && { label: params.label }),
     ...(params.agentId !== undefined && { agentId: params.agentId }),

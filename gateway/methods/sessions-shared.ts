@@ -2,8 +2,9 @@
 
 import type { Principal } from '../../agents/principal.ts';
 import type { SessionRecord } from '../../agents/sessions/store.ts';
+import { protocolError } from '../protocol/errors.ts';
 import { sessionRow } from '../rows.ts';
-import { resolveSessionKey } from '../session-keys.ts';
+import { mayUseAgent, resolveSessionKey, unknownAgent } from '../session-keys.ts';
 import { type Caller, RequestError, refuse, type Services } from './method.ts';
 
 /** Parameter schema of a session key. The bound is the published schema's. */
@@ -14,6 +15,24 @@ export function keyOf(caller: Caller, given: string): { key: string; agentId: st
   const resolved = resolveSessionKey(caller.keys(), given.toWellFormed());
   if (!resolved.ok) throw new RequestError(resolved.error);
   return resolved;
+}
+
+/** A key decides who answers; a client that names somebody else beside it would be misunderstood. */
+export function expectAgent(
+  method: string,
+  caller: Caller,
+  asked: string | undefined,
+  agentId: string,
+): void {
+  if (asked === undefined || asked === agentId) return;
+  if (!mayUseAgent(caller.keys(), asked)) throw new RequestError(unknownAgent(asked));
+  const problem = `at /agentId: the key belongs to the agent "${agentId}"`;
+  throw new RequestError(protocolError('INVALID_REQUEST', `invalid ${method} params: ${problem}`));
+}
+
+/** A key that no session has, in the form of OpenClaw's own pages. */
+export function freshKey(agentId: string, id: string = crypto.randomUUID()): string {
+  return `agent:${agentId}:dashboard:${id}`;
 }
 
 /** The same words for a session that is missing and for one that is somebody else's. */

@@ -3,11 +3,17 @@
 import type { SessionPatch, SessionRecord } from '../../agents/sessions/store.ts';
 import { ATTACHMENTS } from '../attachments.ts';
 import { splitModelRef } from '../config/settings.ts';
-import { protocolError } from '../protocol/errors.ts';
-import { mayUseAgent, unknownAgent } from '../session-keys.ts';
 import { startTurn } from './chat-send.ts';
 import { type Caller, method, RequestError, refuse, type Services } from './method.ts';
-import { keyOf, mustExist, rowOf, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
+import {
+  expectAgent,
+  freshKey,
+  keyOf,
+  mustExist,
+  rowOf,
+  SESSION_KEY,
+  sessionNotFound,
+} from './sessions-shared.ts';
 
 const LABEL = { type: 'string', minLength: 1, maxLength: 512 } as const;
 const MODEL = { type: 'string', minLength: 1, maxLength: 256 } as const;
@@ -35,7 +41,7 @@ export const sessionsCreate = method(
     const { principal } = caller;
     const named = params.key ?? newKey(caller, params.agentId, params.idempotencyKey);
     const { key, agentId } = keyOf(caller, named);
-    expectAgent(caller, params.agentId, agentId);
+    expectAgent('sessions.create', caller, params.agentId, agentId);
     const label = (params.label ?? params.displayName)?.toWellFormed();
     const model = params.model === undefined ? undefined : knownModel(services, params.model);
     const made = await services.store.create(principal, {
@@ -87,24 +93,13 @@ async function firstTurn(
   }
 }
 
-/** A key decides who answers; a client that names somebody else beside it would be misunderstood. */
-function expectAgent(caller: Caller, asked: string | undefined, agentId: string): void {
-  if (asked === undefined || asked === agentId) return;
-  if (!mayUseAgent(caller.keys(), asked)) throw new RequestError(unknownAgent(asked));
-  const problem = `at /agentId: the key belongs to the agent "${agentId}"`;
-  throw new RequestError(
-    protocolError('INVALID_REQUEST', `invalid sessions.create params: ${problem}`),
-  );
-}
-
 /** Repeating a create with the same idempotency key meets the same session. */
 function newKey(
   caller: Caller,
   agentId: string | undefined,
   idempotencyKey: string | undefined,
 ): string {
-  const id = idempotencyKey ?? crypto.randomUUID();
-  return `agent:${agentId ?? caller.keys().instanceAgentId}:dashboard:${id}`;
+  return freshKey(agentId ?? caller.keys().instanceAgentId, idempotencyKey);
 }
 
 function knownModel(services: Services, given: string): string {
@@ -188,8 +183,9 @@ export const sessionsReset = method(
     const { key } = keyOf(caller, params.key);
     const { principal } = caller;
     mustExist(caller, services, key);
-    await services.runs.abort(principal, key);
-    const session = await services.store.reset(principal, key, services.now());
+    const session = await services.runs.clear(principal, key, () =>
+      services.store.reset(principal, key, services.now()),
+    );
     if (!session) return sessionNotFound(key);
     services.hub.sessionChanged(principal, key, 'reset', session);
     return {
@@ -215,8 +211,10 @@ export const sessionsDelete = method(
     const { key } = keyOf(caller, params.key);
     const { principal } = caller;
     expectSession(mustExist(caller, services, key), params.expectedSessionId);
-    await services.runs.abort(principal, key);
-    if (!(await services.store.delete(principal, key))) return sessionNotFound(key);
+    const { runs, store } = services;
+    if (!(await runs.clear(principal, key, () => store.delete(principal, key)))) {
+      return sessionNotFound(key);
+    }
     services.hub.sessionChanged(principal, key, 'delete');
     return { ok: true, key, deleted: true, archived: [] };
   },

@@ -60,6 +60,12 @@ export const CLOSES = {
     when: 'a configuration reload refuses what was allowed before',
     reconnect: true,
   },
+  reconfigured: {
+    code: 1012,
+    reason: 'the configuration changed',
+    when: 'a configuration reload gave the instance another agent, or the connection another main session; hello-ok of the next connection tells',
+    reconnect: true,
+  },
   slowConsumer: {
     code: 1008,
     reason: 'slow consumer',
@@ -82,6 +88,12 @@ export const CLOSES = {
     code: 1012,
     reason: 'gateway restarting',
     when: 'the gateway stops; the event `shutdown` came before',
+    reconnect: true,
+  },
+  accessRevoked: {
+    code: 4003,
+    reason: 'access revoked',
+    when: "the portal ended the user's right to the instance, or had its sockets closed; its answer to the next session request tells why",
     reconnect: true,
   },
 } as const satisfies Record<string, CloseRow>;

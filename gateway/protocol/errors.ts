@@ -129,6 +129,21 @@ export const DETAIL_CODES = {
     when: 'the conversation moved on since the client read it: `expectedLeafEntryId` is not on its path',
     retryable: false,
   },
+  ENTRY_NOT_FOUND: {
+    code: 'INVALID_REQUEST',
+    when: '`entryId` or `leafEntryId` names no message of the conversation, or one of the wrong kind',
+    retryable: false,
+  },
+  SESSION_BUSY: {
+    code: 'UNAVAILABLE',
+    when: 'an answer is under way or waited for, and the request would take its place away: abort it first',
+    retryable: true,
+  },
+  SEARCH_BUSY: {
+    code: 'UNAVAILABLE',
+    when: 'too many searches of this user and instance are under way',
+    retryable: true,
+  },
   ATTACHMENT_INVALID: {
     code: 'INVALID_REQUEST',
     when: 'an attachment is not base64, has no media type, or is of a kind that the model cannot read',

@@ -53,6 +53,8 @@ describe('params', () => {
     ['chat.history', { sessionKey: 'main', limit: 1.5 }, 'at /limit: must be integer'],
     ['chat.history', { sessionKey: ['main'] }, 'at /sessionKey: must be string'],
     ['sessions.list', { offset: -1 }, 'at /offset: must be >= 0'],
+    ['sessions.list', { offset: 1e300 }, 'at /offset: must be <= 9007199254740991'],
+    ['sessions.list', { limit: 1e300 }, 'at /limit: must be <= 9007199254740991'],
     ['sessions.patch', { key: 'main', pinned: 'yes' }, 'at /pinned: must be boolean'],
   ])('%s %j is refused with what is wrong', async (method, params, problem) => {
     const client = await connect();

@@ -373,6 +373,31 @@ describe('attachments', () => {
   });
 });
 
+describe('a model that reads text only', () => {
+  const attachments = [
+    { mimeType: 'image/png', content: Buffer.from('picture').toString('base64') },
+  ];
+  const send = { sessionKey: 'main', message: 'look', idempotencyKey: 'look', attachments };
+
+  test('gets no image: the send is refused, names the model, and stores nothing', async () => {
+    const client = await alice();
+    await client.request('sessions.create', { key: 'main', model: 'mock/mock-2' });
+    const { error } = await client.ask('chat.send', send);
+    expect(error).toMatchObject({
+      code: 'INVALID_REQUEST',
+      details: { code: 'ATTACHMENT_INVALID', model: 'mock/mock-2' },
+    });
+    const { totalMessages } = await client.request('chat.history', { sessionKey: 'main' });
+    expect(totalMessages).toBe(0);
+    await client.request('sessions.patch', { key: 'main', model: 'mock/mock-1' });
+    expect(await client.request('chat.send', send)).toMatchObject({ status: 'started' });
+    await client.event('chat', (each) => each.state === 'final');
+    // The same send once more is answered as before, whatever is chosen by then.
+    await client.request('sessions.patch', { key: 'main', model: 'mock/mock-2' });
+    expect(await client.request('chat.send', send)).toMatchObject({ status: 'ok' });
+  });
+});
+
 test('many users stream at once, and each gets exactly their own', async () => {
   upstream.when(says('number '), tokens(40, { everyMs: 2 }));
   const clients = await Promise.all(Array.from({ length: 25 }, () => alice()));

@@ -54,6 +54,17 @@ describe('a gateway that serves', () => {
     expect(answer).toMatch(/\r\n\r\n\{"error":"not found"\}$/);
   });
 
+  test.each(['/healthz', '/readyz'])(
+    'HEAD %s answers as GET does, without a body',
+    async (path) => {
+      const peer = await openRaw(gateway.port);
+      peer.send(`HEAD ${path} HTTP/1.1\r\nHost: h\r\n\r\n`);
+      expect(await peer.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 OK\r\n[^{]*$/);
+      peer.send('GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n');
+      expect(await peer.until('}')).toMatch(/\r\n\r\nHTTP\/1\.1 404 Not Found\r\n/);
+    },
+  );
+
   test('answers HEAD without a body, so that the next answer is not taken for one', async () => {
     const peer = await openRaw(gateway.port);
     peer.send('HEAD / HTTP/1.1\r\nHost: h\r\n\r\n');

@@ -83,7 +83,7 @@ function keyOf(world: World, choice: KeyChoice): string {
 type Action =
   | { do: 'send'; key: KeyChoice; slow: boolean }
   | {
-      do: 'history' | 'describe' | 'patch' | 'reset' | 'delete' | 'watch' | 'abort';
+      do: 'history' | 'describe' | 'patch' | 'reset' | 'delete' | 'watch' | 'abort' | 'rewind';
       key: KeyChoice;
     }
   | { do: 'list'; search: boolean }
@@ -102,7 +102,16 @@ const anyAction: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      do: fc.constantFrom('history', 'describe', 'patch', 'reset', 'delete', 'watch', 'abort'),
+      do: fc.constantFrom(
+        'history',
+        'describe',
+        'patch',
+        'reset',
+        'delete',
+        'watch',
+        'abort',
+        'rewind',
+      ),
       key: anyKey,
     }),
   },
@@ -178,12 +187,30 @@ async function act(world: World, other: World, action: Action): Promise<void> {
     case 'delete':
       if (await change(world, 'sessions.delete', { key }, key)) sessions.delete(key);
       return;
+    case 'rewind':
+      return rewind(world, key);
     case 'watch':
       await client.request('sessions.messages.subscribe', { key });
       return;
     case 'abort':
       await change(world, 'chat.abort', { sessionKey: key }, key);
   }
+}
+
+/** Takes the newest message back; every way that was taken is then listed, and is one's own. */
+async function rewind(world: World, key: string): Promise<void> {
+  const { client, sessions, marker } = world;
+  await change(world, 'chat.abort', { sessionKey: key }, key);
+  const { messages } = await client.request('chat.history', { sessionKey: key });
+  const last = messages.findLast((each: Json) => each.role === 'user');
+  if (!last) return;
+  const entryId = last.__openclaw.id;
+  const { editorText } = await client.request('sessions.rewind', { sessionKey: key, entryId });
+  const said = sessions.get(key) ?? [];
+  expect(editorText).toBe(said.at(-1));
+  sessions.set(key, said.slice(0, -1));
+  const { branches } = await client.request('sessions.branches.list', { sessionKey: key });
+  for (const branch of branches) expect(branch.headline).toContain(marker.slice(0, 10));
 }
 
 /** Requests about a session, with everything that its owner could have leaked. */
@@ -210,6 +237,12 @@ function questions(key: string, owner: World): [string, object][] {
     ['sessions.reset', { key }],
     ['sessions.delete', { key }],
     ['sessions.delete', { key, expectedSessionId: sessionId }],
+    ['sessions.rewind', { sessionKey: key, entryId: messageId }],
+    ['sessions.fork', { sessionKey: key, entryId: messageId }],
+    ['sessions.branches.list', { sessionKey: key }],
+    ['sessions.branches.switch', { sessionKey: key, leafEntryId: messageId }],
+    ['sessions.search', { query: owner.marker }],
+    ['sessions.search', { query: 'hello', sessionKeys: [key] }],
     ['sessions.abort', { key }],
     ['sessions.abort', { key, runId }],
     ['sessions.messages.subscribe', { key }],
@@ -241,6 +274,10 @@ async function probe(world: World, other: World): Promise<void> {
     for (const sessionKey of world.sessions.keys()) {
       const reply = await client.request('chat.message.get', { sessionKey, messageId });
       expect(reply).toEqual({ ok: false, unavailableReason: 'not_found' });
+      for (const method of ['sessions.rewind', 'sessions.fork']) {
+        const { error } = await client.ask(method, { sessionKey, entryId: messageId });
+        expect(error.details.code).toBe('ENTRY_NOT_FOUND');
+      }
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Edits of openclaw.json reach the running gateway: agents, models, trust; a bad one changes nothing. */
 
 import { expect, onTestFinished, test } from 'vitest';
-import { connectClient } from '../support/client.ts';
+import { connectClient, connectParams, openClient } from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
 import { startGateway } from '../support/gateway.ts';
 import { startOpenAiUpstream } from '../support/upstream/openai.ts';
@@ -91,4 +91,49 @@ test('scopes that an edit takes away are gone, and a device that it asks for is 
   const controlUi = { ...section.controlUi, dangerouslyDisableDeviceAuth: false };
   await gateway.writeConfig(testConfig({ ...options, gateway: { controlUi } }));
   expect(await bob.closed).toMatchObject({ code: 1008 });
+});
+
+test('an instance that gets another agent has its sockets closed, so that hello-ok tells the new one', async () => {
+  const { upstream, gateway, options } = await scene();
+  const helper = { systemPrompt: 'You are the helper.' };
+  const bound = (agent: string) =>
+    testConfig({
+      ...options,
+      entries: { main: {}, helper },
+      gateway: { instances: { 'oc-1': agent, 'oc-2': 'main' } },
+    });
+  await gateway.writeConfig(bound('main'));
+  await gateway.logged('config_applied');
+  const at = { port: gateway.port, session: 'portal-session' };
+  const alice = await connectClient({ ...at, instance: 'oc-1' });
+  const bob = await connectClient({ ...at, instance: 'oc-2' });
+  await alice.say('portal-session', 'before');
+  await gateway.writeConfig(bound('helper'));
+  expect(await alice.closed).toEqual({ code: 1012, reason: 'the configuration changed' });
+  const again = await connectClient({ ...at, instance: 'oc-1' });
+  expect(again.hello.snapshot.sessionDefaults.defaultAgentId).toBe('helper');
+  await again.say('portal-session', 'after');
+  expect(upstream.requests.at(-1)?.bodyText).toContain('You are the helper.');
+  const { session } = await again.request('sessions.describe', { key: 'portal-session' });
+  expect(session.agentId).toBe('helper');
+  expect(await bob.request('health')).toMatchObject({ ok: true });
+});
+
+test('a socket that was refused is told its own reason, whatever an edit changes meanwhile', async () => {
+  const { gateway, options } = await scene();
+  const auth = (allowUsers: string[]) => ({
+    gateway: { auth: { mode: 'trusted-proxy', trustedProxy: { allowLoopback: true, allowUsers } } },
+  });
+  await gateway.writeConfig(testConfig({ ...options, ...auth(['bob']) }));
+  await gateway.logged('config_applied');
+  const alice = await openClient({ port: gateway.port, user: 'alice' });
+  await alice.event('connect.challenge');
+  const bob = await connectClient({ port: gateway.port, user: 'bob' });
+  await gateway.writeConfig(testConfig({ ...options, ...auth(['alice']) }));
+  await bob.closed;
+  await expect(alice.request('connect', connectParams())).rejects.toMatchObject({
+    error: { details: { authReason: 'trusted_proxy_user_not_allowed' } },
+  });
+  expect(await alice.closed).toEqual({ code: 1008, reason: 'unauthorized' });
+  await connectClient({ port: gateway.port, user: 'alice' });
 });

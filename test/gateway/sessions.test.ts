@@ -43,6 +43,12 @@ afterAll(async () => {
 const someone = (options: object = {}) =>
   connectClient({ port: gateway.port, user: `someone-${crypto.randomUUID()}`, ...options });
 
+/** Sessions are dated to the millisecond: what is to stand above another must not happen in the same one. */
+function nextMillisecond(): void {
+  const now = Date.now();
+  while (Date.now() === now);
+}
+
 const messageText = (message: Json) => message.content.map((block: Json) => block.text).join('');
 const NOT_FOUND = { code: 'INVALID_REQUEST', details: { code: 'SESSION_NOT_FOUND' } };
 
@@ -517,6 +523,7 @@ describe('sessions.list', () => {
     ] as const) {
       await client.say(key, message);
     }
+    nextMillisecond();
     await client.request('sessions.patch', { key: 'agent:main:two', label: 'Fruit trade' });
     return client;
   }
@@ -640,5 +647,79 @@ describe('subscriptions', () => {
     ]);
     const { messages } = await client.request('chat.history', { sessionKey: 'main', limit: 4 });
     expect(told.map((frame) => frame.payload.message)).toEqual(messages.slice(0, 2));
+  });
+});
+
+describe('what is sent behind a reset, or a deletion, in the same instant', () => {
+  test.each(['sessions.reset', 'sessions.delete'])(
+    '%s: lands in the new conversation',
+    async (method) => {
+      const client = await someone();
+      const hold = gate();
+      const marker = crypto.randomUUID();
+      upstream.when(
+        says(marker),
+        events(role(), text('never ends'), hold.promise, finish('stop'), DONE),
+      );
+      const key = 'agent:main:main';
+      await client.request('chat.send', {
+        sessionKey: key,
+        message: marker,
+        idempotencyKey: 'old',
+      });
+      await client.event('chat', (each) => each.runId === 'old' && each.state === 'delta');
+      const frames = await Promise.all([
+        client.ask('chat.send', { sessionKey: key, message: 'before', idempotencyKey: 'before' }),
+        client.ask(method, { key }),
+        client.ask('chat.send', { sessionKey: key, message: 'behind', idempotencyKey: 'behind' }),
+        client.ask('chat.send', { sessionKey: key, message: 'last', idempotencyKey: 'last' }),
+      ]);
+      expect(frames.map((frame) => frame.ok)).toEqual([true, true, true, true]);
+      const end = async (runId: string) =>
+        (await client.event('chat', (each) => each.runId === runId && isTerminal(each.state)))
+          .state;
+      expect(await Promise.all(['old', 'before', 'behind', 'last'].map(end))).toEqual([
+        'aborted',
+        'aborted',
+        'final',
+        'final',
+      ]);
+      const said = await historyOf(client, key);
+      expect(said.filter((line) => !line.startsWith('You said'))).toEqual(['behind', 'last']);
+      hold.open();
+    },
+  );
+});
+
+test('a list is sorted by the last change, or by what the user said last', async () => {
+  const client = await someone();
+  await client.say('agent:main:one', 'hello');
+  await client.say('agent:main:two', 'hello');
+  nextMillisecond();
+  await client.request('sessions.patch', { key: 'agent:main:one', label: 'named later' });
+  const keys = async (params: object) => {
+    const { sessions } = await client.request('sessions.list', params);
+    return sessions.map((row: Json) => row.key);
+  };
+  const [one, two] = ['agent:main:one', 'agent:main:two'];
+  expect(await keys({})).toEqual([one, two]);
+  expect(await keys({ sortBy: 'updatedAt' })).toEqual([one, two]);
+  expect(await keys({ sortBy: 'lastInteractionAt' })).toEqual([two, one]);
+  expect(await keys({ sortBy: 'lastInteractionAt', limit: 1, offset: 1 })).toEqual([one]);
+  expect(await keys({ sortBy: 'lastInteractionAt', search: 'named' })).toEqual([one]);
+});
+
+test('chat.send to one agent under the key of another is refused', async () => {
+  const client = await someone();
+  const send = { sessionKey: 'agent:main:main', message: 'x', idempotencyKey: 'r' };
+  const other = await client.ask('chat.send', { ...send, agentId: 'helper' });
+  expect(other.error).toMatchObject({
+    code: 'INVALID_REQUEST',
+    message: 'invalid chat.send params: at /agentId: the key belongs to the agent "main"',
+  });
+  const nobody = await client.ask('chat.send', { ...send, agentId: 'nobody' });
+  expect(nobody.error.details.code).toBe('UNKNOWN_AGENT_ID');
+  expect(await client.request('chat.send', { ...send, agentId: 'main' })).toMatchObject({
+    status: 'started',
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   type Client,
   connectClient,
+  connectParams,
   isTerminal,
   type Json,
   openClient,
@@ -228,4 +229,21 @@ describe('a second signal', () => {
     expect(messages.map(messageText)).toEqual(['hold', 'first ']);
     expect(messages[1].__openclaw.state).toBe('interrupted');
   });
+});
+
+test('a socket that shakes hands while the gateway drains is told so at once', async () => {
+  const { start, hold } = await scene(60);
+  const gateway = await start();
+  const late = await openClient({ port: gateway.port, user: 'bob' });
+  await late.event('connect.challenge');
+  const client = await connectClient({ port: gateway.port });
+  await beginAnswer(client, 'r');
+  gateway.signal('SIGTERM');
+  await client.event('shutdown');
+  await late.request('connect', connectParams());
+  expect(await late.event('shutdown')).toMatchObject({ reason: 'gateway stopping' });
+  const send = { sessionKey: 'main', message: 'x', idempotencyKey: 'late' };
+  expect((await late.ask('chat.send', send)).error.details.code).toBe('GATEWAY_DRAINING');
+  hold.open();
+  expect(await late.closed).toEqual(RESTART);
 });

@@ -1,4 +1,4 @@
-/** Paths over several branches. The leaf is moved by SQL here, as a rewind will move it. */
+/** Paths over several branches. The leaf is moved by SQL here, to places that no rewind chooses too. */
 
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

@@ -128,6 +128,38 @@ describe('migrating', () => {
     db.close();
   });
 
+  it('knows of an old file when the user last said something', async () => {
+    const path = temporaryFile();
+    mkdirSync(dirname(path), { recursive: true });
+    const old = new Database(path);
+    migrate(old, migrations.slice(0, 1));
+    const session = old.prepare(
+      `INSERT INTO sessions (user_id, instance_id, session_key, session_id, agent_id, created_at, updated_at)
+       VALUES ('alice', 'tokyo', ?, ?, 'main', ?, ?)`,
+    );
+    session.run('silent', 'a', 5, 90);
+    session.run('early', 'b', 1, 80);
+    session.run('late', 'c', 1, 70);
+    const message = old.prepare(
+      `INSERT INTO messages (session, seq, branch, depth, role, state, content, timestamp)
+       VALUES (?, ?, 1, ?, ?, 'complete', '[]', ?)`,
+    );
+    message.run(2, 1, 1, 'user', 10);
+    message.run(2, 2, 2, 'assistant', 60);
+    message.run(3, 1, 1, 'user', 11);
+    message.run(3, 2, 2, 'user', 20);
+    old.close();
+    const store = openSessionStore({ path });
+    const query = { limit: 9, offset: 0, archived: 'all', sortBy: 'lastInteractionAt' } as const;
+    const { sessions } = store.list(alice, query);
+    expect(sessions.map(({ key, interactedAt }) => [key, interactedAt])).toEqual([
+      ['late', 20],
+      ['early', 10],
+      ['silent', 5],
+    ]);
+    await store.close();
+  });
+
   it('takes an empty file through all steps in order', () => {
     const db = new Database(':memory:');
     migrate(db, ['CREATE TABLE t (a)', 'INSERT INTO t VALUES (1)', 'UPDATE t SET a = a + 1']);

@@ -110,7 +110,7 @@ describe('group commit', () => {
     const insert = db.prepare('INSERT INTO t VALUES (?)');
     const select = db.prepare('SELECT v FROM t ORDER BY rowid').pluck();
     values = () => select.all();
-    writes = createGroupCommit(db, () => time);
+    writes = createGroupCommit(db, { now: () => time });
     put = (v) => writes.submit(() => insert.run(v).changes);
   });
 

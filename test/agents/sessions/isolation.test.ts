@@ -19,7 +19,7 @@ const PRINCIPALS: readonly Principal[] = [
   { userId: 'AB', instanceId: 'c' },
 ];
 
-const KEYS = ['agent:main:main', 'agent:main:side'];
+const KEYS = ['agent:main:main', 'agent:main:side', 'agent:main:main:fork'];
 const RUNS = ['r1', 'r2', 'r3'];
 
 type Step = (store: SessionStore, who: Principal, at: number) => unknown;
@@ -27,6 +27,11 @@ type Step = (store: SessionStore, who: Principal, at: number) => unknown;
 const key = fc.constantFrom(...KEYS);
 const runId = fc.constantFrom(...RUNS);
 const seq = fc.integer({ min: 1, max: 4 });
+
+/** What a caller who knows a session's id takes for the id of its n-th message. */
+function idOf(store: SessionStore, who: Principal, k: string, n: number): string {
+  return `${store.describe(who, k)?.sessionId.slice(0, 8)}-${n}`;
+}
 
 const writes: Readonly<Record<string, fc.Arbitrary<Step>>> = {
   create: key.map((k) => (store, who, timestamp) => {
@@ -58,11 +63,26 @@ const writes: Readonly<Record<string, fc.Arbitrary<Step>>> = {
   delete: key.map((k) => (store, who) => store.delete(who, k)),
 };
 
+/** They read before they write, in more than one commit: whoever makes one waits before and after. */
+const moves: Readonly<Record<string, fc.Arbitrary<Step>>> = {
+  rewind: fc.tuple(key, seq).map(([k, n]) => (store, who) => {
+    return store.rewind(who, k, idOf(store, who, k, n));
+  }),
+  switchBranch: fc.tuple(key, seq).map(([k, n]) => (store, who) => {
+    return store.switchBranch(who, k, idOf(store, who, k, n));
+  }),
+  fork: fc.tuple(key, seq).map(([k, n]) => (store, who, timestamp) => {
+    const to = { key: `${k}:fork`, agentId: 'main', timestamp };
+    return store.fork(who, k, idOf(store, who, k, n), to);
+  }),
+};
+
 const reads: Readonly<Record<string, fc.Arbitrary<Step>>> = {
   describe: key.map((k) => (store, who) => store.describe(who, k)),
   list: fc.constantFrom<Step>((store, who) => {
     return store.list(who, { limit: 5, offset: 0, archived: 'all', search: 'a' });
   }),
+  branches: key.map((k) => (store, who) => store.branches(who, k)),
   history: key.map((k) => (store, who) => store.history(who, k, { limit: 4, offset: 0 })),
   ancestors: fc.tuple(key, seq).map(([k, n]) => (store, who) => [...store.ancestors(who, k, n)]),
   attachment: fc.tuple(key, seq).map(([k, n]) => (store, who) => {
@@ -75,12 +95,24 @@ const reads: Readonly<Record<string, fc.Arbitrary<Step>>> = {
   ),
 };
 
+const searches: Readonly<Record<string, fc.Arbitrary<Step>>> = {
+  search: key.map(
+    (k) => (store, who) => store.search(who, { text: 'said BY', limit: 5, keys: [k] }),
+  ),
+  searchAll: fc.constant<Step>((store, who) => store.search(who, { text: 'a', limit: 5 })),
+};
+
 const script = fc.array(
   fc.record({
     who: fc.constantFrom(...PRINCIPALS),
     call: fc.oneof(
       fc.record({ step: fc.oneof(...Object.values(writes)), reads: fc.constant(false) }),
       fc.record({ step: fc.oneof(...Object.values(reads)), reads: fc.constant(true) }),
+      fc.record({
+        step: fc.oneof(...Object.values({ ...moves, ...searches })),
+        reads: fc.constant(true),
+        waits: fc.constant(true),
+      }),
     ),
     /** Whether the next call waits for this one, or goes into the same commit. */
     wait: fc.boolean(),
@@ -103,7 +135,7 @@ async function play(calls: Script, storeOf: (who: Principal) => SessionStore): P
     if (call.reads) await Promise.all(mine);
     const result = call.step(storeOf(who), who, at);
     mine.push(result);
-    if (wait) await result;
+    if (wait || 'waits' in call) await result;
   }
   const all = PRINCIPALS.map(async (who) => {
     return withoutIds(JSON.stringify(await Promise.all(seen.get(who) ?? [])));

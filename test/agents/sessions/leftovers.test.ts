@@ -2,9 +2,9 @@
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Db, openDatabase } from '../../../agents/sessions/database.ts';
-import { createSessionStore } from '../../../agents/sessions/sqlite-store.ts';
-import type { SessionStore } from '../../../agents/sessions/store.ts';
-import { alice, answer, KEY, turn } from './samples.ts';
+import { createSessionStore, openSessionStore } from '../../../agents/sessions/sqlite-store.ts';
+import { type SessionStore, StoreUnavailableError } from '../../../agents/sessions/store.ts';
+import { alice, answer, KEY, temporaryFile, turn } from './samples.ts';
 
 let db: Db;
 let store: SessionStore;
@@ -40,3 +40,58 @@ it.each(['sessions', 'branches', 'messages', 'answer_chunks', 'attachments', 'ru
     expect(rows(table)).toBe(0);
   },
 );
+
+/** A session that is too large to be removed at once. */
+async function converse(key: string, turns: number): Promise<void> {
+  const ids = Array.from({ length: turns }, (_, n) => `t${n}`);
+  const attachments = [{ mimeType: 'image/png', bytes: new Uint8Array([1]) }];
+  await Promise.all(
+    ids.flatMap((id) => [
+      store.acceptTurn(alice, key, turn(id, { start: true, attachments })),
+      store.finishRun(alice, key, id, answer('well')),
+    ]),
+  );
+}
+
+const TABLES = ['sessions', 'branches', 'messages', 'answer_chunks', 'attachments', 'runs'];
+const all = () => Object.fromEntries(TABLES.map((table) => [table, rows(table)]));
+
+it('leaves no row of a long session either: it is gone at once, and removed by and by', async () => {
+  const before = all();
+  await converse('long', 400);
+  await store.acceptTurn(alice, 'long', turn('under way'));
+  expect(await store.delete(alice, 'long')).toBe(true);
+  expect(rows('messages')).toBeGreaterThan(400);
+  expect(store.describe(alice, 'long')).toBeUndefined();
+  expect(store.list(alice, { limit: 9, offset: 0, archived: 'all' }).total).toBe(1);
+  expect(await store.delete(alice, 'long')).toBe(false);
+  // Its name is free.
+  expect(await store.acceptTurn(alice, 'long', turn('t1'))).toMatchObject({ created: true });
+  await store.delete(alice, 'long');
+  await expect.poll(all, { timeout: 15_000 }).toEqual(before);
+});
+
+it('goes on with a removal, or undoes a fork, that a stop interrupted', async () => {
+  const before = all();
+  const file = temporaryFile();
+  await store.close();
+  store = openSessionStore({ path: file });
+  await converse('long', 400);
+  await converse('source', 200);
+  await store.acceptTurn(alice, 'long', turn('under way'));
+  const leaf = store.describe(alice, 'source')?.leafId ?? '';
+  const to = { key: 'fork', agentId: 'main', timestamp: 1 };
+  const forking = store.fork(alice, 'source', leaf, to).catch((error: unknown) => error);
+  await store.delete(alice, 'long');
+  await store.close();
+  expect(await forking).toBeInstanceOf(StoreUnavailableError);
+  db = openDatabase(file);
+  store = createSessionStore(db);
+  expect(rows('messages')).toBeGreaterThan(400);
+  expect(rows('sessions')).toBe(3);
+  expect(await store.recover(1)).toEqual({ interrupted: 0, queued: [] });
+  await store.delete(alice, 'source');
+  await expect
+    .poll(all, { timeout: 15_000 })
+    .toEqual(Object.fromEntries(Object.keys(before).map((key) => [key, 0])));
+});

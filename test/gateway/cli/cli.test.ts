@@ -48,7 +48,7 @@ describe('oc-gateway', () => {
   });
 
   test('the installed binary runs on the pinned Node, and passes arguments and exit codes through', async () => {
-    const bin = join(ROOT, 'gateway', 'cli', 'bin.js');
+    const bin = join(ROOT, 'deploy', 'bin', 'oc-gateway.js');
     // Whatever Node the host has, if it has one of its own beside the pinned one.
     const hosts = ['/usr/local/bin/node', '/usr/bin/node'].filter((path) => existsSync(path));
     for (const node of [process.execPath, ...hosts]) {

@@ -76,6 +76,40 @@ describe('errors', () => {
       'gateway.auth.trustedProxy.instanceHeader: "X-Instance-ID" is the header of userHeader too',
     ],
     [
+      'a header that browsers set',
+      { gateway: { auth: { trustedProxy: { userHeader: 'Origin' } } } },
+      'gateway.auth.trustedProxy.userHeader: "Origin" is a header that browsers and proxies set by themselves',
+    ],
+    [
+      'a header that proxies set',
+      { gateway: { auth: { trustedProxy: { instanceHeader: 'x-forwarded-FOR' } } } },
+      'gateway.auth.trustedProxy.instanceHeader: "x-forwarded-FOR" is a header that',
+    ],
+    [
+      'a header of the WebSocket protocol',
+      {
+        gateway: {
+          auth: { trustedProxy: { secret: { header: 'Sec-WebSocket-Key', value: 'x' } } },
+        },
+      },
+      'gateway.auth.trustedProxy.secret.header: "Sec-WebSocket-Key" is a header that',
+    ],
+    [
+      'a short token where other machines may try to guess it',
+      { gateway: { admin: { host: '0.0.0.0', port: 1, token: 'short' } } },
+      'gateway.admin.token: it is shorter than 32 characters',
+    ],
+    [
+      'an admin listener without a token',
+      { gateway: { admin: { port: 1 } } },
+      'gateway.admin.token: this key is missing',
+    ],
+    [
+      'an admin token that no header can carry',
+      { gateway: { admin: { port: 1, token: 'two words' } } },
+      'gateway.admin.token:',
+    ],
+    [
       'a secret without a header',
       { gateway: { auth: { trustedProxy: { secret: { value: 'x' } } } } },
       'secret.header: this key is missing',
@@ -274,6 +308,39 @@ describe('warnings', () => {
       { bind: 'custom', customBindHost: '127.0.0.1' },
       'listens on loopback only',
     ],
+    [
+      'bound to loopback, one remote proxy of two',
+      {
+        bind: 'loopback',
+        trustedProxies: ['127.0.0.1', '203.0.113.10'],
+        auth: { trustedProxy: { allowLoopback: true } },
+      },
+      'gateway.trustedProxies[1]: warning: the gateway listens on 127.0.0.1, where no connection from "203.0.113.10" can arrive; change gateway.bind',
+    ],
+    [
+      'IPv6 loopback alone',
+      { trustedProxies: ['::1'], auth: { trustedProxy: { allowLoopback: true } } },
+      'gateway.trustedProxies[0]: warning: the gateway listens on 127.0.0.1, where no connection from "::1" can arrive; let the proxy connect to 127.0.0.1',
+    ],
+    [
+      'an address of the machine, proxy on loopback',
+      {
+        bind: 'custom',
+        customBindHost: '10.0.0.5',
+        trustedProxies: ['127.0.0.1'],
+        auth: { trustedProxy: { allowLoopback: true } },
+      },
+      'gateway.trustedProxies[0]: warning: the gateway listens on 10.0.0.5, where no connection from "127.0.0.1" can arrive; for a proxy on this machine that connects to 10.0.0.5, list "10.0.0.5"',
+    ],
+    [
+      'all interfaces, proxies of both kinds',
+      {
+        trustedProxies: ['203.0.113.10', 'fd00::7', '127.0.0.1', '::1'],
+        auth: { trustedProxy: { allowLoopback: true } },
+      },
+      undefined,
+    ],
+    ['an admin listener on loopback', { admin: { port: 18_790, token: 'short' } }, undefined],
     [
       'loopback without allowLoopback',
       { trustedProxies: ['127.0.0.1'] },

@@ -1,0 +1,68 @@
+/**
+ * Removing a session. It is nobody's at once; what it holds leaves the file in slices, each in a commit
+ * of its own, so that nobody waits for a long conversation to be gone. What a stop interrupts goes on
+ * at the next start.
+ */
+
+import { type CopyTable, inSlices } from './copy-table.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { SessionRow } from './records.ts';
+import type { Tables } from './turns.ts';
+
+/** Messages, or runs, of one slice. */
+const SLICE = 100;
+
+/** Attachments that leave with their session at once. */
+const SMALL_BYTES = 1024 * 1024;
+
+/** Inside a transaction. True if something is left that `purge` has to remove. */
+export function removeSession(tables: Tables, copies: CopyTable, row: SessionRow): boolean {
+  const isSmall = row.next_seq <= SLICE && copies.attachedBytes(row.id) <= SMALL_BYTES;
+  if (isSmall) {
+    tables.sessions.remove(row.id);
+    return false;
+  }
+  tables.runs.endAll(row.id);
+  tables.sessions.bury(row.id);
+  return true;
+}
+
+/** Removes sessions that are nobody's. Never rejects: what is left waits for the next start. */
+export async function purge(
+  tables: Tables,
+  copies: CopyTable,
+  writes: GroupCommit,
+  ids: readonly number[],
+): Promise<void> {
+  try {
+    for (const id of ids) await purgeOne(tables, copies, writes, id);
+  } catch {
+    // The store is closing, or takes no writes: nobody waits for this.
+  }
+}
+
+async function purgeOne(
+  { sessions, runs }: Tables,
+  copies: CopyTable,
+  writes: GroupCommit,
+  id: number,
+): Promise<void> {
+  for (;;) {
+    const slice = await writes.submit(() =>
+      copies
+        .someOf(id, SLICE)
+        .map((message) => ({ message, files: copies.attachmentsAt(message) })),
+    );
+    if (slice.length === 0) break;
+    for (const files of inSlices(slice.flatMap((each) => each.files))) {
+      await writes.submit(() => {
+        for (const { id: file } of files) copies.removeAttachment(file);
+      });
+    }
+    await writes.submit(() => {
+      for (const { message } of slice) copies.remove(message);
+    });
+  }
+  while ((await writes.submit(() => runs.removeSome(id, SLICE))) > 0);
+  await writes.submit(() => sessions.remove(id));
+}

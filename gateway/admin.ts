@@ -1,0 +1,177 @@
+/**
+ * The operator's listener: a port of its own, where the portal has a user's or an instance's sockets closed
+ * when their right ends. Every request needs the token; nothing here touches sessions.
+ */
+
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Logger } from './log.ts';
+import { compileSecret } from './trust/secret.ts';
+
+/** Whose sockets are meant; both together mean both at once. */
+export interface SocketFilter {
+  userId?: string;
+  instanceId?: string;
+}
+
+export interface AdminOptions {
+  host: string;
+  /** 0 picks a free one. */
+  port: number;
+  /** Read at each request, so that an edit takes effect at once; without one every request is refused. */
+  token: () => string | undefined;
+  /** Closes what matches; how many that were. */
+  closeSockets: (filter: SocketFilter) => number;
+  countSockets: () => { sockets: number; users: number };
+  log: Logger;
+}
+
+export interface Admin {
+  readonly host: string;
+  readonly port: number;
+  close(): void;
+}
+
+/** Bytes of a request's body. */
+const MAX_BODY_BYTES = 4_096;
+
+/** Longest user or instance id. */
+const MAX_ID_CHARS = 256;
+
+/** Milliseconds that a request may take to arrive. */
+const REQUEST_MS = 5_000;
+
+interface Answer {
+  status: number;
+  body: object;
+  headers?: Readonly<Record<string, string>>;
+}
+
+type Route = (request: IncomingMessage, options: AdminOptions) => Answer | Promise<Answer>;
+
+const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
+  '/v1/sockets': { GET: (_request, options) => ({ status: 200, body: options.countSockets() }) },
+  '/v1/sockets/close': { POST: closeSockets },
+};
+
+/** Rejects if the address cannot be bound. */
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS });
+  server.on('request', (request, response) => {
+    void answer(request, options)
+      .catch((err: unknown) => {
+        options.log.error({ event: 'admin_failed', err });
+        return refusal(500, 'internal', "A bug; the gateway's log has the cause.");
+      })
+      .then((ready) => respond(response, ready));
+  });
+  server.listen(options.port, options.host);
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new Error(`cannot listen on ${options.host}:${options.port} (gateway.admin)`, { cause });
+  }
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : options.port;
+  return {
+    host: options.host,
+    port,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+  // First of all: without the token nobody learns what there is.
+  if (!isAllowed(request, options.token())) {
+    return {
+      ...refusal(401, 'unauthorized', 'Send "Authorization: Bearer <gateway.admin.token>".'),
+      headers: { 'www-authenticate': 'Bearer' },
+    };
+  }
+  const [path = ''] = (request.url ?? '').split('?', 1);
+  const methods = new Map(Object.entries(ROUTES)).get(path);
+  if (!methods) return refusal(404, 'not_found', 'There is no such path.');
+  const route = new Map(Object.entries(methods)).get(request.method ?? '');
+  if (!route) {
+    const allow = Object.keys(methods).join(', ');
+    const message = `This path takes ${allow} only.`;
+    return { ...refusal(405, 'method_not_allowed', message), headers: { allow } };
+  }
+  return route(request, options);
+}
+
+function isAllowed(request: IncomingMessage, token: string | undefined): boolean {
+  const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  return token !== undefined && given !== undefined && compileSecret(token)(given);
+}
+
+async function closeSockets(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+  const text = await readBody(request);
+  if (text === undefined) {
+    const message = `The body has over ${MAX_BODY_BYTES} bytes, or did not arrive whole.`;
+    return { ...refusal(400, 'bad_body', message), headers: { connection: 'close' } };
+  }
+  const filter = readFilter(text);
+  if (!filter) {
+    const expected = 'The body must be {"userId"?: string, "instanceId"?: string}';
+    const rest = `at least one of them, each of 1 to ${MAX_ID_CHARS} characters, nothing else.`;
+    return refusal(400, 'bad_body', `${expected}, ${rest}`);
+  }
+  const closed = options.closeSockets(filter);
+  const { userId: user, instanceId: instance } = filter;
+  options.log.info({ event: 'sockets_closed', user, instance, closed });
+  return { status: 200, body: { closed } };
+}
+
+/** Nothing if it is too long, or if the client went away in the middle. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of request) {
+      const piece = Buffer.from(chunk);
+      bytes += piece.length;
+      if (bytes > MAX_BODY_BYTES) return undefined;
+      chunks.push(piece);
+    }
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** An unknown key is an error: with a misspelt one more would be closed than was meant. */
+function readFilter(text: string): SocketFilter | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const filter: SocketFilter = {};
+  for (const [key, id] of Object.entries(value)) {
+    if (key !== 'userId' && key !== 'instanceId') return undefined;
+    if (typeof id !== 'string' || id === '' || id.length > MAX_ID_CHARS) return undefined;
+    filter[key] = id;
+  }
+  return Object.keys(filter).length > 0 ? filter : undefined;
+}
+
+function refusal(status: number, code: string, message: string): Answer {
+  return { status, body: { error: { code, message } } };
+}
+
+function respond(response: ServerResponse, { status, body, headers }: Answer): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  });
+  response.end(text);
+}

@@ -1,0 +1,193 @@
+/** Who is asked, when again, and who next: before the first token only. */
+
+import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
+import type { ConfiguredModel } from '../../agents/definition.ts';
+import type { Endpoint } from '../../agents/endpoints.ts';
+import { createModelCaller } from '../../agents/model-call.ts';
+import { createBreaker, DEFAULT_BREAKER } from '../../providers/breaker.ts';
+import type { ModelInfo, ProviderEvent, ProviderRequest } from '../../providers/contract.ts';
+import type { ProviderFailure } from '../../providers/errors.ts';
+import { createFairQueue } from '../../providers/fair-queue.ts';
+import { MODEL, request } from '../providers/calls.ts';
+
+const failed = (more: Partial<ProviderFailure> = {}): ProviderEvent => ({
+  type: 'error',
+  failure: {
+    kind: 'unavailable',
+    retryable: true,
+    provider: 'p',
+    model: 'm',
+    message: 'is down',
+    ...more,
+  },
+});
+const answered: readonly ProviderEvent[] = [
+  { type: 'start' },
+  { type: 'text', delta: 'ok' },
+  { type: 'done', stopReason: 'stop' },
+];
+
+/** Models that answer as scripted, one script for each call; everything that happens, in order. */
+function scene(
+  scripts: Readonly<Record<string, readonly (readonly ProviderEvent[])[]>>,
+  more: {
+    infos?: Readonly<Record<string, Partial<ModelInfo>>>;
+    request?: Partial<ProviderRequest>;
+    realPause?: boolean;
+  } = {},
+) {
+  const happened: string[] = [];
+  const models = Object.keys(scripts).map((id): ConfiguredModel => {
+    const info = { ...MODEL, id, ...more.infos?.[id] };
+    const endpoint = { id, baseUrl: '', apiKey: '', headers: {}, silenceMs: 1_000 };
+    return { ref: `${id}/m`, api: 'demo', endpoint, info, maxConcurrentCalls: 1, name: id };
+  });
+  const endpointOf = ({ endpoint: { id } }: ConfiguredModel): Endpoint => {
+    const left = [...(scripts[id] ?? [])];
+    return {
+      adapter: async function* () {
+        happened.push(`asked ${id}`);
+        yield* left.shift() ?? answered;
+      },
+      breaker: createBreaker({ ...DEFAULT_BREAKER, now: () => 0 }),
+      queue: createFairQueue({ limit: 1, maxWaiting: 1 }),
+    };
+  };
+  const controller = new AbortController();
+  const call = createModelCaller({
+    endpoint: async (model) => endpointOf(model),
+    log: () => {},
+    random: () => 0.5,
+    ...(!more.realPause && {
+      pause: async (ms) => {
+        happened.push(`waited ${ms}`);
+        return true;
+      },
+    }),
+  });
+  const result = () =>
+    call({
+      models,
+      request: (model) => request({ ...more.request, model: model.info }),
+      signal: controller.signal,
+      turnOf: 'alice',
+      onModel: () => {},
+      onEvent: (event) => {
+        if (event.type !== 'start') happened.push(event.type);
+      },
+    });
+  return { happened, result, controller };
+}
+
+describe('a model that fails before it says anything', () => {
+  it('is asked again after a pause, which doubles, and then the next is', async () => {
+    const { happened, result } = scene({ first: [[failed()], [failed()], [failed()]], second: [] });
+    expect(await result()).toEqual({ type: 'done', stopReason: 'stop' });
+    expect(happened).toEqual([
+      'asked first',
+      'waited 500',
+      'asked first',
+      'waited 1000',
+      'asked first',
+      'asked second',
+      'text',
+    ]);
+  });
+
+  it('is not asked before the time that it names, or not at all if that is long', async () => {
+    const soon = scene({ only: [[failed({ retryAfterMs: 3_000 })]] });
+    expect(await soon.result()).toMatchObject({ type: 'done' });
+    expect(soon.happened).toEqual(['asked only', 'waited 3250', 'asked only', 'text']);
+    const late = scene({ first: [[failed({ retryAfterMs: 60_000 })]], second: [] });
+    expect(await late.result()).toMatchObject({ type: 'done' });
+    expect(late.happened).toEqual(['asked first', 'asked second', 'text']);
+  });
+
+  it.each(['auth', 'bad_request', 'context_length', 'refusal'] as const)(
+    'with %s is final',
+    async (kind) => {
+      const { happened, result } = scene({
+        first: [[failed({ kind, retryable: false })]],
+        second: [],
+      });
+      expect(await result()).toMatchObject({ type: 'error', failure: { kind } });
+      expect(happened).toEqual(['asked first']);
+    },
+  );
+});
+
+test.each<[string, ProviderEvent]>([
+  ['text', { type: 'text', delta: 'a' }],
+  ['reasoning', { type: 'reasoning', delta: 'a' }],
+  ['reasoning_end', { type: 'reasoning_end', signature: 's' }],
+  ['tool_call_start', { type: 'tool_call_start', id: 'c', name: 'look' }],
+])('once %s has come, a failure is final', async (type, event) => {
+  const { happened, result } = scene({ first: [[{ type: 'start' }, event, failed()]], second: [] });
+  expect(await result()).toMatchObject({ type: 'error', failure: { kind: 'unavailable' } });
+  expect(happened).toEqual(['asked first', type]);
+});
+
+test('a start without a word is no answer yet', async () => {
+  const lost = failed({ retryAfterMs: 60_000 });
+  const { happened, result } = scene({ first: [[{ type: 'start' }, lost]], second: [] });
+  expect(await result()).toMatchObject({ type: 'done' });
+  expect(happened).toEqual(['asked first', 'asked second', 'text']);
+});
+
+describe('a stand-in that cannot take what is asked', () => {
+  const image = { type: 'image', mimeType: 'image/png', data: 'AA==' } as const;
+  const messages = [{ role: 'user', content: [image] }] as const;
+  const infos = { blind: { input: ['text'] as const } };
+  const down = failed({ retryAfterMs: 60_000, message: 'is down for maintenance' });
+  const lacking: readonly ProviderEvent[] = [failed({ kind: 'bad_request', retryable: false })];
+
+  it('does not hide why there is no answer', async () => {
+    const { result } = scene(
+      { first: [[down]], blind: [lacking] },
+      { infos, request: { messages } },
+    );
+    expect(await result()).toMatchObject({ failure: { message: 'is down for maintenance' } });
+  });
+
+  it('is passed over for the next', async () => {
+    const scripts = { first: [[down]], blind: [lacking], third: [] };
+    const { result } = scene(scripts, { infos, request: { messages } });
+    expect(await result()).toEqual({ type: 'done', stopReason: 'stop' });
+  });
+
+  it('is told where it was the first choice', async () => {
+    const scripts = { blind: [lacking], second: [] };
+    const { happened, result } = scene(scripts, { infos, request: { messages } });
+    expect(await result()).toMatchObject({ failure: { kind: 'bad_request' } });
+    expect(happened).toEqual(['asked blind']);
+  });
+});
+
+describe('the pause itself', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  /** With the pause that is used outside of tests. */
+  const real = () => scene({ only: [[failed()]], second: [] }, { realPause: true });
+
+  it('takes its time', async () => {
+    const { happened, result } = real();
+    const ended = result();
+    await vi.advanceTimersByTimeAsync(499);
+    expect(happened).toEqual(['asked only']);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(happened).toEqual(['asked only', 'asked only', 'text']);
+    expect(await ended).toMatchObject({ type: 'done' });
+  });
+
+  it('ends with an abort, and asks nobody after it', async () => {
+    const { happened, result, controller } = real();
+    const ended = result();
+    await vi.advanceTimersByTimeAsync(100);
+    controller.abort();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await ended).toMatchObject({ type: 'error' });
+    expect(happened).toEqual(['asked only']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,70 @@
+/** The write-ahead log: it is emptied beside the work, and never grows without bound. */
+
+import { rmSync, statSync } from 'node:fs';
+import { expect, it, onTestFinished } from 'vitest';
+import { openDatabase } from '../../../agents/sessions/database.ts';
+import { createSessionStore } from '../../../agents/sessions/sqlite-store.ts';
+import type { SessionStore } from '../../../agents/sessions/store.ts';
+import { alice, KEY, temporaryFile, turn } from './samples.ts';
+
+const MEBIBYTE = 1024 * 1024;
+
+function scene(checkpointMs: number) {
+  const path = temporaryFile();
+  const db = openDatabase(path);
+  const store = createSessionStore(db, { checkpointMs });
+  onTestFinished(() => store.close());
+  const log = () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  return { path, db, store, log, file: () => statSync(path).size };
+}
+
+let count = 0;
+
+/** Some 100 KiB, in a commit of their own. */
+async function write(store: SessionStore): Promise<void> {
+  count += 1;
+  const text = 'x'.repeat(100 * 1024);
+  await store.acceptTurn(alice, KEY, turn(`r${count}`, { text, start: true }));
+}
+
+it('stays bounded however long the writing goes on', async () => {
+  const { store, log, file } = scene(5);
+  let largest = 0;
+  for (let n = 0; n < 600; n += 1) {
+    await write(store);
+    largest = Math.max(largest, log());
+  }
+  expect(largest).toBeLessThan(40 * MEBIBYTE);
+  expect(largest + file()).toBeGreaterThan(60 * MEBIBYTE);
+});
+
+it('is in the file soon after the writing has ended', async () => {
+  const { store, file } = scene(5);
+  for (let n = 0; n < 60; n += 1) await write(store);
+  await expect.poll(file, { timeout: 15_000 }).toBeGreaterThan(5 * MEBIBYTE);
+});
+
+it('is gone when the store has been closed, also when the thread was at work', async () => {
+  const { path, store, log, file } = scene(1);
+  for (let n = 0; n < 60; n += 1) await write(store);
+  await expect.poll(file, { timeout: 15_000 }).toBeGreaterThan(5 * MEBIBYTE);
+  for (let n = 0; n < 20; n += 1) await write(store);
+  await store.close();
+  expect(log()).toBe(0);
+  const again = createSessionStore(openDatabase(path));
+  expect(again.describe(alice, KEY)?.messageCount).toBe(160);
+  await again.close();
+});
+
+it('is emptied by the commits themselves if the thread cannot do it', async () => {
+  const { path, db, store } = scene(1);
+  expect(db.pragma('wal_autocheckpoint', { simple: true })).toBe(0);
+  // The thread opens the file by its name, which is gone; who has it open writes on.
+  rmSync(path);
+  for (let n = 0; n < 61; n += 1) await write(store);
+  await expect
+    .poll(() => db.pragma('wal_autocheckpoint', { simple: true }), { timeout: 15_000 })
+    .toBe(1_000);
+  await write(store);
+  expect(store.describe(alice, KEY)?.messageCount).toBe(124);
+});
