@@ -14,20 +14,25 @@ import type {
 } from './contract.ts';
 import type { ProviderFailure } from './errors.ts';
 import { classify, failure, type UpstreamError } from './failures.ts';
+import { unsendable } from './headers.ts';
 import { createSilenceTimer } from './silence.ts';
+import { isText, type WireObject } from './wire.ts';
 
-export interface Dialect<Chunk> {
-  /** Sends the request; resolves with the answer's chunks once the headers are in. */
-  open(request: ProviderRequest, signal: AbortSignal): Promise<AsyncIterable<Chunk>>;
+export interface Dialect {
+  /** Sends the request; resolves with the answer's chunks once the headers are in, as they arrive together. */
+  open(
+    request: ProviderRequest,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<readonly WireObject[]>>;
   /** A fresh reader for each answer. */
-  reader(answer: AnswerEvents, request: ProviderRequest): ChunkReader<Chunk>;
+  reader(answer: AnswerEvents, request: ProviderRequest): ChunkReader;
   /** What an error thrown by `open`, by the chunks or by the reader means. */
   describe(error: unknown): UpstreamError;
 }
 
-export interface ChunkReader<Chunk> {
+export interface ChunkReader {
   /** Reports what the chunk holds; throws if it is an error that travels in the stream. */
-  read(chunk: Chunk): void;
+  read(chunk: WireObject): void;
   /** Why the model ended, or nothing as long as it has not: then an end is a cut. */
   stopReason(): StopReason | undefined;
 }
@@ -45,10 +50,7 @@ export class UpstreamFault extends Error {
 type Cause = 'caller' | 'silence';
 
 /** Turns a dialect into an adapter for one endpoint. */
-export function defineAdapter<Chunk>(
-  endpoint: ProviderEndpoint,
-  dialect: Dialect<Chunk>,
-): ProviderAdapter {
+export function defineAdapter(endpoint: ProviderEndpoint, dialect: Dialect): ProviderAdapter {
   return (request) => ({
     [Symbol.asyncIterator]() {
       const upstream = new AbortController();
@@ -65,15 +67,16 @@ export function defineAdapter<Chunk>(
   });
 }
 
-async function* streamAnswer<Chunk>(
+async function* streamAnswer(
   endpoint: ProviderEndpoint,
-  dialect: Dialect<Chunk>,
+  dialect: Dialect,
   original: ProviderRequest,
   upstream: AbortController,
 ): AsyncGenerator<ProviderEvent, undefined> {
   const fitted = fitToModel(original);
-  if ('lacks' in fitted) {
-    yield { type: 'error', failure: failure(endpoint, original, 'bad_request', fitted.lacks) };
+  const obstacle = 'lacks' in fitted ? fitted.lacks : unsendable(endpoint);
+  if ('lacks' in fitted || obstacle !== undefined) {
+    yield { type: 'error', failure: failure(endpoint, original, 'bad_request', obstacle) };
     return;
   }
   const { request } = fitted;
@@ -86,24 +89,23 @@ async function* streamAnswer<Chunk>(
   const answer = createAnswerEvents();
   const reader = dialect.reader(answer, request);
   let phase: Phase = 'headers';
-  let iterator: AsyncIterator<Chunk> | undefined;
+  let iterator: AsyncIterator<readonly WireObject[]> | undefined;
   let drained = false;
   let terminal: ProviderEvent;
   try {
     upstream.signal.throwIfAborted();
     silence.expect();
-    const chunks = await dialect.open(request, upstream.signal);
+    const body = await dialect.open(request, upstream.signal);
     silence.heard();
     phase = 'first token';
-    iterator = chunks[Symbol.asyncIterator]();
+    iterator = body[Symbol.asyncIterator]();
     for (;;) {
       silence.expect();
-      const chunk = await iterator.next();
+      const chunks = await iterator.next();
       silence.heard();
-      // Some SDKs end without an error when they are aborted.
       upstream.signal.throwIfAborted();
-      if (chunk.done) break;
-      reader.read(chunk.value);
+      if (chunks.done) break;
+      for (const chunk of chunks.value) reader.read(chunk);
       for (const event of answer.take()) yield event;
       if (answer.spoke()) phase = 'tokens';
       upstream.signal.throwIfAborted();
@@ -136,8 +138,8 @@ function ended(
   answer: AnswerEvents,
   stopReason: StopReason | undefined,
 ): ProviderEvent {
-  if (stopReason === 'length' && !answer.spoke() && fills(request, answer.promptTokens())) {
-    const full = 'had no room left for an answer: the conversation fills its context window';
+  const full = cutInSilence(request, answer, stopReason);
+  if (full !== undefined) {
     return { type: 'error', failure: failure(endpoint, request, 'context_length', full) };
   }
   if (stopReason !== undefined) return { type: 'done', stopReason };
@@ -148,14 +150,26 @@ function ended(
 }
 
 /** Some servers cut a prompt that is too long without a word; the count betrays them. */
-function fills(request: ProviderRequest, promptTokens: number): boolean {
-  return promptTokens >= request.model.contextWindow * 0.99;
+function cutInSilence(
+  { model }: ProviderRequest,
+  answer: AnswerEvents,
+  stopReason: StopReason | undefined,
+): string | undefined {
+  const { contextWindow, fullContextWindow = Number.POSITIVE_INFINITY } = model;
+  const prompt = answer.promptTokens();
+  if (stopReason === 'length' && !answer.spoke() && prompt >= contextWindow * 0.99) {
+    return 'had no room left for an answer: the conversation fills its context window';
+  }
+  if (stopReason === 'stop' && prompt > fullContextWindow) {
+    return 'cannot have read the whole conversation: it is longer than the context window';
+  }
+  return undefined;
 }
 
-function broken<Chunk>(
+function broken(
   endpoint: ProviderEndpoint,
   request: ProviderRequest,
-  reader: ChunkReader<Chunk>,
+  reader: ChunkReader,
   how: { cause: unknown; phase: Phase; upstream: () => UpstreamError },
 ): ProviderEvent {
   if (how.cause === 'caller') {
@@ -167,6 +181,7 @@ function broken<Chunk>(
   if (how.cause === 'silence')
     return { type: 'error', failure: silent(endpoint, request, how.phase) };
   const upstream = how.upstream();
+  if (isText(upstream.text)) endpoint.onUpstreamText?.(upstream.text);
   if (how.phase !== 'headers' && upstream.network !== undefined && !upstream.known) {
     const sentence = 'broke the connection before the answer was complete: it was cut off';
     return { type: 'error', failure: failure(endpoint, request, 'unavailable', sentence) };

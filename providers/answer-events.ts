@@ -50,20 +50,30 @@ export function createAnswerEvents(newId: () => string = randomUUID): AnswerEven
   const reasoning = createPairJoiner();
   const calls = new Map<number | string, OpenCall>();
 
-  const emitReasoning = (delta: string) => {
-    if (delta !== '') events.push({ type: 'reasoning', delta });
+  // Pieces that arrived together leave together: a burst costs as much as one of them.
+  const emit = (type: 'text' | 'reasoning', delta: string) => {
+    if (delta === '') return;
+    const before = events.at(-1);
+    if (before?.type === type) before.delta += delta;
+    else events.push({ type, delta });
+  };
+  const emitArguments = (id: string, delta: string) => {
+    if (delta === '') return;
+    const before = events.at(-1);
+    if (before?.type === 'tool_call_delta' && before.id === id) before.delta += delta;
+    else events.push({ type: 'tool_call_delta', id, delta });
   };
   const endReasoning = (signature?: string) => {
     if (!thinking && signature === undefined) return;
-    emitReasoning(reasoning.flush());
+    // Unsigned, it may go on behind a call or a piece of text: the other half of a pair may still come.
+    if (signature !== undefined) emit('reasoning', reasoning.flush());
     thinking = false;
     events.push({ type: 'reasoning_end', ...(signature !== undefined && { signature }) });
   };
   const endCall = (key: number | string) => {
     const call = calls.get(key);
     if (!call) return;
-    const rest = call.joiner.flush();
-    if (rest !== '') events.push({ type: 'tool_call_delta', id: call.id, delta: rest });
+    emitArguments(call.id, call.joiner.flush());
     events.push({ type: 'tool_call_end', id: call.id });
     calls.delete(key);
   };
@@ -78,14 +88,13 @@ export function createAnswerEvents(newId: () => string = randomUUID): AnswerEven
       if (piece === '') return;
       endReasoning();
       spoke = true;
-      const delta = text.join(piece);
-      if (delta !== '') events.push({ type: 'text', delta });
+      emit('text', text.join(piece));
     },
     reasoning(piece) {
       if (piece === '') return;
       spoke = true;
       thinking = true;
-      emitReasoning(reasoning.join(piece));
+      emit('reasoning', reasoning.join(piece));
     },
     reasoningEnd: endReasoning,
     toolCall(key, call) {
@@ -105,8 +114,7 @@ export function createAnswerEvents(newId: () => string = randomUUID): AnswerEven
     },
     toolArguments(key, piece) {
       const call = calls.get(key);
-      const delta = call?.joiner.join(piece);
-      if (call && delta) events.push({ type: 'tool_call_delta', id: call.id, delta });
+      if (call) emitArguments(call.id, call.joiner.join(piece));
     },
     toolCallEnd: endCall,
     usage({ input, output, cacheRead, cacheWrite }) {
@@ -114,9 +122,11 @@ export function createAnswerEvents(newId: () => string = randomUUID): AnswerEven
       usage = { input, output, cacheRead, cacheWrite, total };
     },
     finish() {
+      const thought = reasoning.flush();
+      if (thought !== '') thinking = true;
+      emit('reasoning', thought);
       endReasoning();
-      const rest = text.flush();
-      if (rest !== '') events.push({ type: 'text', delta: rest });
+      emit('text', text.flush());
       for (const key of calls.keys()) endCall(key);
       if (usage) events.push({ type: 'usage', usage });
       usage = undefined;

@@ -8,10 +8,9 @@ import type {
   ContentBlockParam,
   MessageCreateParamsStreaming,
   MessageParam,
-  RawMessageStreamEvent,
   ThinkingConfigParam,
 } from '@anthropic-ai/sdk/resources/messages';
-import { type ChunkReader, defineAdapter } from './adapter.ts';
+import { type ChunkReader, defineAdapter, UpstreamFault } from './adapter.ts';
 import type { AnswerEvents } from './answer-events.ts';
 import { splitBaseUrl } from './base-url.ts';
 import type {
@@ -25,8 +24,10 @@ import type {
   ToolDefinition,
   Usage,
 } from './contract.ts';
+import { withoutVariables } from './environment.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
+import { readServerEvents } from './server-events.ts';
 import { createFetch } from './transport.ts';
 import {
   countAt,
@@ -68,38 +69,37 @@ const STOP_REASONS: Readonly<Record<string, StopReason>> = {
 
 export const createAdapter: AdapterFactory = (endpoint) => {
   const client = createClient(endpoint);
-  return defineAdapter<RawMessageStreamEvent>(endpoint, {
+  return defineAdapter(endpoint, {
     async open(request, signal) {
-      const { data, response } = await client.messages
-        .create(toBody(request), { signal })
-        .withResponse();
+      const response = await client.messages.create(toBody(request), { signal }).asResponse();
       refuseDocument(response, endpoint.id);
-      return data;
+      return readServerEvents(response, ({ type }) => type !== 'ping');
     },
     reader: createReader,
     describe,
   });
 };
 
-/** Everything that the SDK would otherwise take from the environment or from its own files is set. */
+/** Everything that the SDK would otherwise take from the environment is hidden from it. */
 function createClient(endpoint: ProviderEndpoint): Anthropic {
   const keyless = endpoint.apiKey === '';
-  return new Anthropic({
+  const options = {
     // The SDK adds /v1 itself.
     baseURL: splitBaseUrl(endpoint.baseUrl).root,
     apiKey: keyless ? 'none' : endpoint.apiKey,
-    webhookKey: null,
     maxRetries: 0,
     // Ours is shorter and covers the body too.
     timeout: endpoint.silenceMs + 1_000,
     fetch: createFetch(),
-    logLevel: 'off',
+    logLevel: 'off' as const,
     defaultHeaders: {
-      // Said here too: the SDK lets *_CUSTOM_HEADERS of the environment win over its own.
+      // Relays know the key by this header; Anthropic by the SDK's own.
+      ...(keyless && { 'X-Api-Key': null }),
       Authorization: keyless ? null : `Bearer ${endpoint.apiKey}`,
       ...endpoint.headers,
     },
-  });
+  };
+  return withoutVariables('ANTHROPIC_', () => new Anthropic(options));
 }
 
 function toBody(request: ProviderRequest): MessageCreateParamsStreaming {
@@ -136,13 +136,19 @@ function toMessages(messages: readonly ProviderMessage[]): MessageParam[] {
   const joined: { role: 'user' | 'assistant'; content: ContentBlockParam[] }[] = [];
   for (const message of messages) {
     const role = message.role === 'assistant' ? 'assistant' : 'user';
-    const content = toBlocks(message);
+    const content = withoutLastThoughts(toBlocks(message));
     const previous = joined.at(-1);
     if (content.length === 0) continue;
     if (previous?.role === role) previous.content.push(...content);
     else joined.push({ role, content });
   }
   return joined;
+}
+
+/** A message that ends with a thought, or holds nothing else, is refused: its answer was stopped there. */
+function withoutLastThoughts(blocks: ContentBlockParam[]): ContentBlockParam[] {
+  const end = blocks.findLastIndex(({ type }) => !type.endsWith('thinking'));
+  return blocks.slice(0, end + 1);
 }
 
 function toBlocks(message: ProviderMessage): ContentBlockParam[] {
@@ -196,35 +202,35 @@ function toThought(block: ReasoningBlock): ContentBlockParam[] {
   return [{ type: 'thinking', thinking: block.text, signature }];
 }
 
-function createReader(answer: AnswerEvents): ChunkReader<RawMessageStreamEvent> {
+function createReader(answer: AnswerEvents): ChunkReader {
   let stop: StopReason | undefined;
   let usage: WireObject = {};
   const blocks = createBlockReader(answer);
 
   return {
     read(event) {
-      switch (event.type) {
+      switch (event['type']) {
         case 'message_start':
-          answer.start(textAt(event.message, 'model'));
-          usage = objectAt(event.message, 'usage');
+          answer.start(textAt(event['message'], 'model'));
+          usage = objectAt(event['message'], 'usage');
           answer.usage(toUsage(usage));
           return;
         case 'content_block_start':
-          return blocks.start(event.index, event.content_block);
+          return blocks.start(countAt(event, 'index'), event['content_block']);
         case 'content_block_delta':
-          return blocks.delta(event.index, event.delta);
+          return blocks.delta(countAt(event, 'index'), event['delta']);
         case 'content_block_stop':
-          return blocks.stop(event.index);
+          return blocks.stop(countAt(event, 'index'));
         case 'message_delta': {
-          const reason = textAt(event.delta, 'stop_reason');
+          const reason = textAt(event['delta'], 'stop_reason');
           if (reason !== undefined) stop = rowOf(STOP_REASONS, reason) ?? 'stop';
           // Counts are cumulative: those that are absent, null or 0 here stay as they were.
           usage = { ...usage, ...positive(objectAt(event, 'usage')) };
           answer.usage(toUsage(usage));
           return;
         }
-        case 'message_stop':
-          return;
+        case 'error':
+          throw new UpstreamFault(told(event));
         default:
           // The documentation asks to expect events that are not known yet.
           return;
@@ -305,12 +311,20 @@ function describe(error: unknown): UpstreamError {
   if (typeof status !== 'number' && !isObject(body)) {
     return { network: networkCode(error) ?? 'UNKNOWN' };
   }
-  // `{type: 'error', error: {type, message}}`, both as a body and as an event in the stream.
-  const code = textAt(objectAt(body, 'error'), 'type');
   return {
+    ...told(body),
     ...(typeof status === 'number' && { status }),
     ...(error.headers instanceof Headers && { headers: error.headers }),
-    ...(code !== undefined && { codes: [code] }),
     text: error.message,
+  };
+}
+
+/** `{type: 'error', error: {type, message}}`, both as a body and as an event in the stream. */
+function told(body: unknown): UpstreamError {
+  const error = objectAt(body, 'error');
+  const code = textAt(error, 'type');
+  return {
+    ...(code !== undefined && { codes: [code] }),
+    text: textAt(error, 'message') ?? '',
   };
 }

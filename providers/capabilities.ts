@@ -17,6 +17,9 @@ export function fitToModel(request: ProviderRequest): Fitted {
   if (request.reasoning !== 'off' && !model.reasoning) {
     return { lacks: 'serves this model without reasoning; turn thinking off' };
   }
+  if (request.tools.length > 0 && model.tools === false) {
+    return { lacks: 'serves this model without tools; it cannot call them' };
+  }
   const limit = Math.min(
     request.maxOutputTokens ?? Number.POSITIVE_INFINITY,
     model.maxTokens ?? Number.POSITIVE_INFINITY,

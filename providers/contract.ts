@@ -72,8 +72,12 @@ export interface ModelInfo {
   input: readonly ('text' | 'image')[];
   /** Whether the model can think before it answers. */
   reasoning: boolean;
+  /** Whether the model can call tools; absent: it can. */
+  tools?: boolean;
   /** Tokens that prompt and answer share. */
   contextWindow: number;
+  /** What the model itself holds, if that is known: `contextWindow` may be a guess, or less by choice. */
+  fullContextWindow?: number;
   /** Most tokens of one answer; absent: the API's own default. */
   maxTokens?: number;
 }
@@ -130,10 +134,16 @@ export interface ProviderEndpoint {
   apiKey: string;
   /** Sent with each request, over the SDK's own. */
   headers: Readonly<Record<string, string>>;
-  /** The longest silence in milliseconds: before headers, before the first token, between tokens. */
+  /**
+   * The longest silence in milliseconds: before headers, before the first token, between tokens. What
+   * only keeps the connection open (SSE comments, `ping` events) does not end a silence: relays send it
+   * for as long as a model that never answers is waited for.
+   */
   silenceMs: number;
   /** What this endpoint does differently from what is known of it; OpenAI-compatible APIs only. */
   compat?: Partial<OpenAiCompat>;
+  /** Told what upstream said of a failure, unredacted: for an operator's own terminal, never for a log or a user. */
+  onUpstreamText?: (text: string) => void;
 }
 
 /** Streams one answer. Never throws; ends after exactly one terminal event, also when aborted. */

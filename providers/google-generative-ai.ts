@@ -2,13 +2,12 @@
  * Google's Gemini API (`:streamGenerateContent`), and the only file that imports its SDK. Format:
  * https://ai.google.dev/api/generate-content.
  *
- * The SDK is the least accommodating: it takes no `fetch`, hides headers and causes, keeps every
- * chunk until the end, and leaves the connection open when its iterator is left. Each is met here.
+ * The SDK is the least accommodating: it takes no `fetch`, hides headers and causes, and keeps every
+ * chunk until the end. It builds the request here and explains refusals; the answer we read ourselves.
  */
 
 import {
   type Content,
-  type GenerateContentResponse,
   type GenerationConfig,
   GoogleGenerativeAI,
   GoogleGenerativeAIError,
@@ -34,6 +33,7 @@ import type {
 import { networkCode, type UpstreamError } from './failures.ts';
 import { lend, type WatchedFetch, watch } from './lent-fetch.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
+import { readServerEvents } from './server-events.ts';
 import { createFetch } from './transport.ts';
 import {
   countAt,
@@ -80,21 +80,19 @@ export const createAdapter: AdapterFactory = (endpoint) => {
   const { apiKey, options } = connection(endpoint);
   const client = new GoogleGenerativeAI(apiKey);
   const fetch = createFetch();
-  return defineAdapter<GenerateContentResponse>(endpoint, {
+  return defineAdapter(endpoint, {
     async open(request, signal) {
       const model = client.getGenerativeModel({ model: request.model.id }, options);
       const seen = watch(fetch);
       const asked = lend(seen.fetch, () =>
         model.generateContentStream(toBody(request), { signal }),
       );
-      const answered = await asked.catch((error: unknown) => {
+      await asked.catch((error: unknown) => {
         throw explain(error, seen);
       });
-      // The SDK also gathers the whole answer for us; if the stream breaks, that promise breaks too.
-      answered.response.catch(ignore);
-      const response = seen.response();
-      if (response) refuseDocument(response, endpoint.id);
-      return answered.stream;
+      const response = seen.response() ?? new Response();
+      refuseDocument(response, endpoint.id);
+      return readServerEvents(response);
     },
     reader: createReader,
     describe,
@@ -204,7 +202,7 @@ function toCall(block: ToolCallBlock, model: string): WirePart {
   };
 }
 
-function createReader(answer: AnswerEvents): ChunkReader<GenerateContentResponse> {
+function createReader(answer: AnswerEvents): ChunkReader {
   let stop: StopReason | undefined;
   let calls = 0;
 
@@ -243,7 +241,6 @@ function createReader(answer: AnswerEvents): ChunkReader<GenerateContentResponse
         throw new UpstreamFault({ codes: ['UNAVAILABLE'] });
       }
       if (reason !== undefined) stop = rowOf(STOP_REASONS, reason) ?? 'stop';
-      forget(chunk);
     },
     stopReason: () => (stop === 'stop' && answer.calledTools() ? 'tool_use' : stop),
   };
@@ -257,11 +254,6 @@ function throwIfFailed(chunk: unknown): void {
     const sentence = 'blocked the conversation under its content policy';
     throw new UpstreamFault({ known: { kind: 'refusal', sentence } });
   }
-}
-
-/** The SDK holds on to each chunk until the end; emptied, a long answer costs it next to nothing. */
-function forget(chunk: object): void {
-  for (const key of Object.keys(chunk)) Reflect.set(chunk, key, undefined);
 }
 
 /** The prompt includes what came from the cache; thoughts count as output, but stand apart. */
@@ -280,10 +272,10 @@ function describe(error: unknown): UpstreamError {
       ...(status !== undefined && { status }),
     };
   }
+  if (error instanceof SyntaxError) return { known: UNREADABLE };
   const code = networkCode(error);
   if (code !== undefined) return { network: code };
-  if (!(error instanceof GoogleGenerativeAIError)) return {};
-  return /pars(?:e|ing)/i.test(error.message) ? { known: UNREADABLE } : { network: 'UNKNOWN' };
+  return error instanceof GoogleGenerativeAIError ? { network: 'UNKNOWN' } : {};
 }
 
 /** Google's `Status`: https://cloud.google.com/apis/design/errors. */
@@ -308,8 +300,4 @@ function seconds(duration: string | undefined): number | undefined {
 
 function isNumber(value: number | undefined): value is number {
   return value !== undefined;
-}
-
-function ignore(): void {
-  // The same failure reaches us through the stream.
 }

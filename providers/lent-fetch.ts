@@ -25,7 +25,7 @@ export interface WatchedFetch {
   cause(): unknown;
 }
 
-/** The same `fetch`, for one call; remembers its outcome. */
+/** The same `fetch`, for one call; remembers its outcome, and keeps the body of an answer to itself. */
 export function watch(fetch: Fetch): WatchedFetch {
   let response: Response | undefined;
   let cause: unknown;
@@ -35,7 +35,7 @@ export function watch(fetch: Fetch): WatchedFetch {
     async fetch(...args) {
       try {
         response = await fetch(...args);
-        return response;
+        return response.ok ? new Response('', response) : response;
       } catch (error) {
         cause = error;
         throw error;

@@ -14,12 +14,11 @@ import type {
   ToolDefinition,
 } from './contract.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
-import { readLines } from './lines.ts';
+import { readJsonLines } from './lines.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
 import { createFetch } from './transport.ts';
 import {
   countAt,
-  isObject,
   objectAt,
   objectsAt,
   parseArguments,
@@ -38,13 +37,13 @@ export const createAdapter: AdapterFactory = (endpoint) => {
     ...(endpoint.apiKey !== '' && { authorization: `Bearer ${endpoint.apiKey}` }),
     ...endpoint.headers,
   };
-  return defineAdapter<WireObject>(endpoint, {
+  return defineAdapter(endpoint, {
     async open(request, signal) {
       const body = JSON.stringify(toBody(request));
       const response = await fetch(url, { method: 'POST', headers, body, signal });
       if (!response.ok) throw new UpstreamFault(await refusal(response));
       refuseDocument(response, endpoint.id);
-      return readObjects(response);
+      return readJsonLines(response);
     },
     reader: createReader,
     describe,
@@ -111,14 +110,7 @@ function joinText(blocks: readonly { type: string; text?: string }[]): string {
   return blocks.map((block) => (block.type === 'text' ? (block.text ?? '') : '')).join('');
 }
 
-async function* readObjects(response: Response): AsyncGenerator<WireObject, undefined> {
-  for await (const line of readLines(response)) {
-    const value: unknown = JSON.parse(line);
-    if (isObject(value)) yield value;
-  }
-}
-
-function createReader(answer: AnswerEvents): ChunkReader<WireObject> {
+function createReader(answer: AnswerEvents): ChunkReader {
   let stop: StopReason | undefined;
   let calls = 0;
   return {

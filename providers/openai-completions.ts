@@ -17,28 +17,36 @@ import type {
 } from './contract.ts';
 import { BROKEN_FINISH, FINISH_REASONS, type OpenAiCompat, openAiCompat } from './openai-compat.ts';
 import {
-  type ChatCompletionChunk,
   type ChatCompletionCreateParamsStreaming,
   type ChatCompletionMessageParam,
   describeOpenAiError,
   openAiClient,
+  streamError,
 } from './openai-sdk.ts';
 import { refuseDocument } from './response.ts';
-import { countAt, isObject, isText, objectAt, rowOf, textAt, type WireObject } from './wire.ts';
+import { readServerEvents } from './server-events.ts';
+import {
+  countAt,
+  isObject,
+  isText,
+  objectAt,
+  objectsAt,
+  rowOf,
+  textAt,
+  type WireObject,
+} from './wire.ts';
 
 const API = 'openai-completions';
 
 export const createAdapter: AdapterFactory = (endpoint) => {
   const client = openAiClient(endpoint);
   const compatOf = (model: string) => openAiCompat(endpoint.baseUrl, model, endpoint.compat);
-  return defineAdapter<ChatCompletionChunk>(endpoint, {
+  return defineAdapter(endpoint, {
     async open(request, signal) {
       const body = toBody(request, compatOf(request.model.id));
-      const { data, response } = await client.chat.completions
-        .create(body, { signal })
-        .withResponse();
+      const response = await client.chat.completions.create(body, { signal }).asResponse();
       refuseDocument(response, endpoint.id);
-      return data;
+      return readServerEvents(response);
     },
     reader: (answer, request) => createReader(answer, compatOf(request.model.id)),
     describe: describeOpenAiError,
@@ -146,10 +154,7 @@ function toolId(id: string, compat: OpenAiCompat): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 9);
 }
 
-function createReader(
-  answer: AnswerEvents,
-  compat: OpenAiCompat,
-): ChunkReader<ChatCompletionChunk> {
+function createReader(answer: AnswerEvents, compat: OpenAiCompat): ChunkReader {
   let finish: string | undefined;
   let refused = false;
   const readCalls = createCallReader(answer);
@@ -167,11 +172,12 @@ function createReader(
 
   return {
     read(chunk) {
+      throwIfFailed(chunk);
       answer.start(textAt(chunk, 'model'));
-      if (isObject(chunk.usage)) answer.usage(toUsage(chunk.usage));
-      // The usage chunk has an empty list; some endpoints leave it out or send null.
-      const choice: unknown = chunk.choices?.[0];
-      if (!isObject(choice)) return;
+      if (isObject(chunk['usage'])) answer.usage(toUsage(chunk['usage']));
+      // The usage chunk has an empty list; some endpoints leave it out or send null, also inside of it.
+      const choice = objectsAt(chunk, 'choices')[0];
+      if (!choice) return;
       readDelta(objectAt(choice, 'delta'));
       const reason = textAt(choice, 'finish_reason');
       if (reason !== undefined && rowOf(FINISH_REASONS, reason) === BROKEN_FINISH) {
@@ -184,6 +190,13 @@ function createReader(
       return stopReason(finish, answer.calledTools(), refused);
     },
   };
+}
+
+/** An error that comes in the stream, as a chunk of its own shape; some relays send a bare sentence. */
+function throwIfFailed(chunk: WireObject): void {
+  const { error } = chunk;
+  if (isText(error)) throw new UpstreamFault({ codes: ['server_error'], text: error });
+  if (isObject(error)) throw new UpstreamFault(streamError(error));
 }
 
 function stopReason(finish: string, calledTools: boolean, refused: boolean): StopReason {
@@ -199,7 +212,7 @@ function stopReason(finish: string, calledTools: boolean, refused: boolean): Sto
  * then each comes whole, with an id of its own.
  */
 function createCallReader(answer: AnswerEvents): (calls: readonly WireObject[]) => void {
-  const latest = new Map<unknown, { key: number; id: string | undefined }>();
+  const latest = new Map<unknown, { key: number; id: string | undefined; name: string }>();
   let opened = 0;
   return (calls) => {
     for (const call of calls) {
@@ -207,9 +220,8 @@ function createCallReader(answer: AnswerEvents): (calls: readonly WireObject[]) 
       const id = textAt(call, 'id');
       const name = textAt(call['function'], 'name');
       let open = latest.get(index);
-      const another = open !== undefined && id !== undefined && open.id !== id;
-      if (name !== undefined && (open === undefined || another)) {
-        open = { key: opened, id };
+      if (name !== undefined && (open === undefined || isAnother(open, call))) {
+        open = { key: opened, id, name };
         opened += 1;
         latest.set(index, open);
         answer.toolCall(open.key, { ...(id !== undefined && { id }), name });
@@ -218,6 +230,14 @@ function createCallReader(answer: AnswerEvents): (calls: readonly WireObject[]) 
       if (open !== undefined && piece !== undefined) answer.toolArguments(open.key, piece);
     }
   };
+}
+
+/** Whether a piece that has a name begins a call of its own. */
+function isAnother(open: { id: string | undefined; name: string }, call: WireObject): boolean {
+  const id = textAt(call, 'id');
+  if (id !== undefined) return id !== open.id;
+  // Without an index nothing could say where a later piece belongs: each call comes whole.
+  return typeof call['index'] !== 'number' || textAt(call['function'], 'name') !== open.name;
 }
 
 /**

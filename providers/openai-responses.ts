@@ -20,22 +20,29 @@ import {
   openAiClient,
   type ResponseCreateParamsStreaming,
   type ResponseInputItem,
-  type ResponseStreamEvent,
+  streamError,
 } from './openai-sdk.ts';
 import { refuseDocument } from './response.ts';
-import { countAt, isObject, objectAt, parseArguments, textAt, type WireObject } from './wire.ts';
+import { readServerEvents } from './server-events.ts';
+import {
+  countAt,
+  isObject,
+  objectAt,
+  parseArguments,
+  rowOf,
+  textAt,
+  type WireObject,
+} from './wire.ts';
 
 const API = 'openai-responses';
 
 export const createAdapter: AdapterFactory = (endpoint) => {
   const client = openAiClient(endpoint);
-  return defineAdapter<ResponseStreamEvent>(endpoint, {
+  return defineAdapter(endpoint, {
     async open(request, signal) {
-      const { data, response } = await client.responses
-        .create(toBody(request), { signal })
-        .withResponse();
+      const response = await client.responses.create(toBody(request), { signal }).asResponse();
       refuseDocument(response, endpoint.id);
-      return data;
+      return readServerEvents(response);
     },
     reader: createReader,
     describe: describeOpenAiError,
@@ -117,7 +124,7 @@ function toThought(block: ReasoningBlock): ResponseInputItem[] {
   return [{ type: 'reasoning', id, encrypted_content: encrypted, summary }];
 }
 
-function createReader(answer: AnswerEvents): ChunkReader<ResponseStreamEvent> {
+function createReader(answer: AnswerEvents): ChunkReader {
   let stop: StopReason | undefined;
   let refused = false;
   const items = createItemReader(answer);
@@ -147,19 +154,17 @@ function createReader(answer: AnswerEvents): ChunkReader<ResponseStreamEvent> {
     'response.completed': (event) => end(event, completed(answer.calledTools(), refused)),
     'response.incomplete': (event) => end(event, incomplete(event)),
     'response.failed': (event) => {
-      throw failed(objectAt(event['response'], 'error'));
+      throw new UpstreamFault(streamError(objectAt(event['response'], 'error')));
     },
-    error: (event) => {
-      throw failed(event);
+    // Its fields stand in the event itself; relays put them one level deeper, as chat completions have them.
+    error: ({ code, message, error }) => {
+      throw new UpstreamFault(streamError(isObject(error) ? error : { code, message }));
     },
   };
 
   return {
     // Other types are beginnings and ends of parts, and tools that we do not offer.
-    read(event: unknown) {
-      if (!isObject(event)) return;
-      handlers[textAt(event, 'type') ?? '']?.(event);
-    },
+    read: (event) => rowOf(handlers, textAt(event, 'type') ?? '')?.(event),
     stopReason: () => stop,
   };
 }
@@ -172,13 +177,6 @@ function completed(calledTools: boolean, refused: boolean): StopReason {
 function incomplete(event: WireObject): StopReason {
   const details = objectAt(objectAt(event, 'response'), 'incomplete_details');
   return textAt(details, 'reason') === 'content_filter' ? 'content_filter' : 'length';
-}
-
-function failed(error: WireObject): UpstreamFault {
-  return new UpstreamFault({
-    codes: [textAt(error, 'code') ?? 'server_error'],
-    text: textAt(error, 'message') ?? '',
-  });
 }
 
 /** Reads output items, several of which may be under way, by their index. */

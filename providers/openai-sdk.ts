@@ -3,12 +3,13 @@
 import OpenAI, { APIError } from 'openai';
 import { withVersion } from './base-url.ts';
 import type { ProviderEndpoint } from './contract.ts';
+import { withoutVariables } from './environment.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
 import { UNREADABLE } from './response.ts';
 import { createFetch } from './transport.ts';
+import { isText, textAt, type WireObject } from './wire.ts';
 
 export type {
-  ChatCompletionChunk,
   ChatCompletionContentPart,
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
@@ -16,36 +17,37 @@ export type {
 export type {
   ResponseCreateParamsStreaming,
   ResponseInputItem,
-  ResponseStreamEvent,
 } from 'openai/resources/responses/responses';
 
 /** The SDK's own limit stands a little behind ours, which also covers the body. */
 const BEHIND_OURS_MS = 1_000;
 
 /**
- * Everything that the SDK would otherwise take from the environment is set here: two endpoints in
- * one process must not share an organisation or a log level by accident.
+ * Everything that the SDK would otherwise take from the environment is hidden from it: two endpoints
+ * in one process must not share an organisation, a log level or a header by accident.
  */
 export function openAiClient(endpoint: ProviderEndpoint): OpenAI {
   // Local servers need no key, but the SDK insists on one; then no header is sent.
   const keyless = endpoint.apiKey === '';
-  return new OpenAI({
+  const options = {
     baseURL: withVersion(endpoint.baseUrl, 'v1'),
     apiKey: keyless ? 'none' : endpoint.apiKey,
-    adminAPIKey: null,
-    organization: null,
-    project: null,
-    webhookSecret: null,
     maxRetries: 0,
     timeout: endpoint.silenceMs + BEHIND_OURS_MS,
     fetch: createFetch(),
-    logLevel: 'off',
-    defaultHeaders: {
-      // Said here too: the SDK lets *_CUSTOM_HEADERS of the environment win over its own.
-      Authorization: keyless ? null : `Bearer ${endpoint.apiKey}`,
-      ...endpoint.headers,
-    },
-  });
+    logLevel: 'off' as const,
+    defaultHeaders: { ...(keyless && { Authorization: null }), ...endpoint.headers },
+  };
+  return withoutVariables('OPENAI_', () => new OpenAI(options));
+}
+
+/** An error that the stream holds, where there is no status: `{code, type, message}`. */
+export function streamError(error: WireObject): UpstreamError {
+  const codes = [textAt(error, 'code'), textAt(error, 'type')].filter(isText);
+  return {
+    codes: codes.length > 0 ? codes : ['server_error'],
+    text: textAt(error, 'message') ?? '',
+  };
 }
 
 export function describeOpenAiError(error: unknown): UpstreamError {

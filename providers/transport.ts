@@ -7,18 +7,13 @@
 
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { readBody } from './body.ts';
+import { PROCESS_TURNS } from './reading-turns.ts';
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** Idle connections are closed after this. Many servers and balancers close theirs after 60 s. */
 const IDLE_MS = 30_000;
-
-/** How long, and how far, the rest of an answer is read so that its connection can be kept. */
-const DRAIN_MS = 1_000;
-const DRAIN_BYTES = 64 * 1024;
-
-/** Bytes that may wait for a reader before the socket is paused. */
-const READ_AHEAD_BYTES = 64 * 1024;
 
 /** A pool of its own for each endpoint. Connections are not limited: a stream holds one to its end. */
 export function createFetch(): Fetch {
@@ -81,71 +76,52 @@ function aborted(): DOMException {
 /** SDKs read the body of an error to its end before they throw; what says why stands at its beginning. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
+/** The bodies of our responses, for readers that need no web stream around them. */
+const bodies = new WeakMap<Response, AsyncIterable<Uint8Array>>();
+
+/** The body's chunks. A response of our own is read without the cost of its web stream; use one or the other. */
+export function chunksOf(response: Response): AsyncIterable<Uint8Array> {
+  return bodies.get(response) ?? response.body ?? NOTHING;
+}
+
+const NOTHING: AsyncIterable<Uint8Array> = {
+  async *[Symbol.asyncIterator]() {},
+};
+
 function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefined): Response {
   const headers = new Headers();
   const { rawHeaders, statusCode = 0, statusMessage = '' } = message;
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     headers.append(rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '');
   }
-  const bodyless = statusCode === 204 || statusCode === 205 || statusCode === 304;
-  if (bodyless) message.resume();
-  const maxBytes = statusCode >= 400 ? MAX_ERROR_BYTES : Number.POSITIVE_INFINITY;
-  return new Response(bodyless ? null : toStream(message, signal, maxBytes), {
-    status: statusCode,
-    statusText: statusMessage,
-    headers,
+  const options = { status: statusCode, statusText: statusMessage, headers };
+  if (statusCode === 204 || statusCode === 205 || statusCode === 304) {
+    message.resume();
+    return new Response(null, options);
+  }
+  const body = readBody(message, {
+    maxBytes: statusCode >= 400 ? MAX_ERROR_BYTES : Number.POSITIVE_INFINITY,
+    turns: PROCESS_TURNS,
+    broken: (error) => (signal?.aborted ? aborted() : error),
   });
+  const response = new Response(toStream(body), options);
+  bodies.set(response, body);
+  return response;
 }
 
-function toStream(
-  message: http.IncomingMessage,
-  signal: AbortSignal | undefined,
-  maxBytes: number,
-): ReadableStream<Uint8Array> {
-  let cancelled = false;
-  let received = 0;
+/** Reads nothing ahead of its reader: the body does. */
+function toStream(body: AsyncIterator<Uint8Array>): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
-      start(controller) {
-        message.on('data', (chunk: Uint8Array) => {
-          if (cancelled) return;
-          controller.enqueue(chunk);
-          received += chunk.byteLength;
-          if (received > maxBytes) {
-            cancelled = true;
-            controller.close();
-            drain(message);
-          } else if ((controller.desiredSize ?? 0) <= 0) message.pause();
-        });
-        message.on('end', () => {
-          if (!cancelled) controller.close();
-        });
-        message.on('error', (error) => {
-          if (!cancelled) controller.error(signal?.aborted ? aborted() : error);
-        });
+      async pull(controller) {
+        const { done, value } = await body.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
       },
-      pull() {
-        message.resume();
-      },
-      cancel() {
-        cancelled = true;
-        drain(message);
+      async cancel() {
+        await body.return?.();
       },
     },
-    new ByteLengthQueuingStrategy({ highWaterMark: READ_AHEAD_BYTES }),
+    { highWaterMark: 0 },
   );
-}
-
-/** Reads on to an end that is near, so that the connection can serve the next request. */
-function drain(message: http.IncomingMessage): void {
-  if (message.readableEnded || message.destroyed) return;
-  let left = DRAIN_BYTES;
-  const giveUp = () => void message.destroy();
-  const timer = setTimeout(giveUp, DRAIN_MS).unref();
-  message.on('data', (chunk: Uint8Array) => {
-    left -= chunk.byteLength;
-    if (left < 0) giveUp();
-  });
-  message.once('close', () => clearTimeout(timer));
-  message.resume();
 }

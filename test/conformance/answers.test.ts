@@ -20,6 +20,7 @@ import {
   openBench,
   ordinaryEnd,
   recorded,
+  requireReadable,
   streamOf,
   wholeAnswer,
 } from './suite.ts';
@@ -46,11 +47,18 @@ function asMessage(api: string, events: readonly ProviderEvent[]): ProviderMessa
   return { role: 'assistant', content };
 }
 
+/** Text in one piece: where it is cut into deltas depends on what arrived together. */
+function merged(events: readonly ProviderEvent[]): unknown[] {
+  const apart = events.filter((event) => event.type !== 'text');
+  return [textOf(events), ...apart];
+}
+
 describe.each(APIS)('%s', async (api) => {
   const fixture = await loadFixture(api);
   const { streams } = fixture;
   let bench: Bench;
   beforeEach(async () => {
+    await requireReadable(api, fixture);
     bench = await openBench(api);
   });
   afterEach(() => bench.close());
@@ -79,9 +87,9 @@ describe.each(APIS)('%s', async (api) => {
     for (let cut = 1; cut < bytes.length; cut += 1) {
       bench.upstream.script(streamOf(fixture, bytes.subarray(0, cut), bytes.subarray(cut)));
     }
-    const expected = await replayed(streams.plain.file);
+    const expected = merged(await replayed(streams.plain.file));
     for (let cut = 1; cut < bytes.length; cut += 1) {
-      expect(await collect(bench.call()), `cut at byte ${cut}`).toEqual(expected);
+      expect(merged(await collect(bench.call())), `cut at byte ${cut}`).toEqual(expected);
     }
   }, 60_000);
 
@@ -106,6 +114,34 @@ describe.each(APIS)('%s', async (api) => {
     expect(textOf(events)).toBe('a😀b');
     expect(events.every((event) => event.type !== 'text' || event.delta.isWellFormed())).toBe(true);
   });
+
+  it('joins one that was split in a thought', async () => {
+    const { head, piece } = fixture.thought;
+    const thoughts = ['a\ud83d', '\ude00b'].map((text) => piece(text));
+    bench.upstream.script(streamOf(fixture, ...head, ...thoughts, ...ordinaryEnd(fixture)));
+    expect(reasoningOf(await collect(bench.call()))).toBe('a😀b');
+  });
+
+  const { toolCall } = fixture;
+  const streamed = toolCall ? [toolCall] : [];
+  it.for(streamed)('joins one that was split in a call’s arguments', async ({ head, piece }) => {
+    const pieces = ['{"a":"\ud83d', '\ude00"}'].map((json) => piece(json));
+    bench.upstream.script(streamOf(fixture, ...head, ...pieces, ...ordinaryEnd(fixture)));
+    const calls = toolCallsOf(await collect(bench.call()));
+    expect(calls.map((call) => call.arguments)).toEqual(['{"a":"😀"}']);
+  });
+
+  it.each(['null', '7', '"x"', '[null]', '{}', '{"choices":[null]}'])(
+    'passes over a chunk that says nothing: %s',
+    async (json) => {
+      const odd = fixture.token('').replace(/\{.*\}/, json);
+      const body = [...fixture.head, fixture.token('a'), odd, fixture.token('b')];
+      bench.upstream.script(streamOf(fixture, ...body, ...ordinaryEnd(fixture)));
+      const events = await collect(bench.call());
+      expect(textOf(events)).toBe('ab');
+      expect(last(events)).toEqual({ type: 'done', stopReason: 'stop' });
+    },
+  );
 
   it('accepts an empty answer', async () => {
     bench.upstream.script(streamOf(fixture, ...fixture.head, ...ordinaryEnd(fixture)));
@@ -220,6 +256,31 @@ describe.each(APIS)('%s', async (api) => {
       kind: 'context_length',
       retryable: false,
     });
+  });
+
+  it('notices one that was cut although an answer came', async () => {
+    const end = fixture.end(fixture.stops[0]?.[0] ?? '', MODEL.contextWindow + 1);
+    const body = [...fixture.head, fixture.token('so far'), ...end];
+    bench.upstream.script(streamOf(fixture, ...body), streamOf(fixture, ...body));
+    const model = { ...MODEL, fullContextWindow: MODEL.contextWindow };
+    const events = await collect(bench.call({ model }));
+    expect(textOf(events)).toBe('so far');
+    expect(failureOf(events)).toMatchObject({ kind: 'context_length' });
+    // A window that is a guess, or what the operator uses of a greater one, is no bound of the model's.
+    expect(last(await collect(bench.call()))).toEqual({
+      type: 'done',
+      stopReason: 'stop',
+    });
+  });
+
+  it('refuses tools where the model has none', async () => {
+    const tools = [{ name: 'look', description: '', parameters: { type: 'object' } }];
+    const refused = failureOf(
+      await collect(bench.call({ tools, model: { ...MODEL, tools: false } })),
+    );
+    expect(refused).toMatchObject({ kind: 'bad_request', retryable: false });
+    expect(refused.message).toContain('without tools');
+    expect(bench.upstream.requests).toHaveLength(0);
   });
 
   test.each(Object.entries(fixture.paths))(

@@ -33,6 +33,12 @@ export interface Fixture {
   /** From the headers to just before the first token. May be empty. */
   head: readonly string[];
   token(text: string): string;
+  /** Reasoning alone, from the headers to its first piece and in pieces. */
+  thought: { head: readonly string[]; piece(text: string): string };
+  /** One tool call whose arguments come in pieces of JSON text; null for an API that sends calls whole. */
+  toolCall: { head: readonly string[]; piece(json: string): string } | null;
+  /** What the API or its relays send only to keep the connection open; null if there is no such thing. */
+  keepAlive: string | null;
   /** The end of an answer for this reason (the API's word), with the given count of prompt tokens. */
   end(reason: string, promptTokens: number): readonly string[];
   /** The API's reasons, the first being the ordinary end. */
@@ -51,6 +57,8 @@ export interface Fixture {
   /** Statuses whose kind is not the common one, by the API's codes or wording. */
   special?: readonly { reply: ErrorReply; kind: FailureKind }[];
 
+  /** The whole body in which this API is told the conversation of `conversation.ts`; what is not listed is not sent. */
+  request: object;
   /** The image of a request, as this API was given it. */
   image(body: unknown): { mimeType?: string; data: string };
   /** The header that carries the key, and its value for the key `KEY`. */

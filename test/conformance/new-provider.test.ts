@@ -1,6 +1,7 @@
 /** What `npm run provider:new` lays. */
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -45,4 +46,45 @@ describe('a new provider', () => {
     expect(() => newProvider(root, 'mine')).toThrow('already');
     expect(read(registry)).toBe(before);
   });
+
+  it('is green nowhere as long as nothing is proved of it', async () => {
+    const tree = mkdtempSync(join(tmpdir(), 'new-provider-suite-'));
+    const checkout = join(import.meta.dirname, '..', '..');
+    for (const part of ['package.json', 'vitest.config.ts', 'providers', 'test']) {
+      cpSync(join(checkout, part), join(tree, part), { recursive: true });
+    }
+    symlinkSync(join(checkout, 'node_modules'), join(tree, 'node_modules'));
+    newProvider(tree, 'acme');
+    const { numTotalTests, numPassedTests } = await runSuite(tree);
+    rmSync(tree, { recursive: true });
+    expect(numTotalTests).toBeGreaterThan(60);
+    expect(numPassedTests).toBe(0);
+  }, 120_000);
 });
+
+/** The results of the suite for the API `acme` of the tree. */
+async function runSuite(tree: string) {
+  const vitest = join(tree, 'node_modules', 'vitest', 'vitest.mjs');
+  const report = join(tree, 'report.json');
+  const folder = join('test', 'conformance');
+  const files = ['answers', 'failures', 'load', 'process', 'requests'].map((name) =>
+    join(folder, `${name}.test.ts`),
+  );
+  const options = ['--reporter=json', `--outputFile=${report}`, '-t', 'acme'];
+  await new Promise<void>((resolve) => {
+    execFile(process.execPath, [vitest, 'run', ...options, ...files], { cwd: tree }, () =>
+      resolve(),
+    );
+  });
+  const found: { testResults: { assertionResults: { status: string }[] }[] } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  );
+  const statuses = found.testResults
+    .flatMap((file) => file.assertionResults)
+    .map((test) => test.status)
+    .filter((status) => status === 'passed' || status === 'failed');
+  return {
+    numTotalTests: statuses.length,
+    numPassedTests: statuses.filter((status) => status === 'passed').length,
+  };
+}

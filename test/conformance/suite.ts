@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { ProviderEndpoint, ProviderEvent, ProviderRequest } from '../../providers/contract.ts';
 import { API_NAMES, type ApiName } from '../../providers/registry.ts';
-import { endpoint, request } from '../providers/calls.ts';
+import { collect, endpoint, last, request, textOf } from '../providers/calls.ts';
 import { openProvider } from '../support/provider.ts';
 import { type Piece, type Reply, startUpstream, type Upstream } from '../support/upstream/http.ts';
 import type { ErrorReply, Fixture } from './fixture.ts';
@@ -44,6 +44,41 @@ export async function loadFixture(api: ApiName): Promise<Fixture> {
 
 export function recorded(api: ApiName, file: string): Buffer {
   return readFileSync(new URL(`./fixtures/${api}/${file}`, import.meta.url));
+}
+
+const readable = new Map<ApiName, Promise<void>>();
+
+/**
+ * Nothing is proved of an API that cannot be read yet: rejects until its fixture is filled in and its
+ * plain answer comes through. Called before each test, so that an empty adapter is green nowhere.
+ */
+export function requireReadable(api: ApiName, fixture: Fixture): Promise<void> {
+  const known = readable.get(api) ?? proveReadable(api, fixture);
+  readable.set(api, known);
+  return known;
+}
+
+async function proveReadable(api: ApiName, fixture: Fixture): Promise<void> {
+  const { streams } = fixture;
+  const where = `test/conformance/fixtures/${api}`;
+  if (/\bTODO\b/.test(JSON.stringify([fixture, fixture.token(''), fixture.end('', 0)]))) {
+    throw new Error(`${where}/fixture.ts still holds a TODO`);
+  }
+  for (const { file } of Object.values(streams)) {
+    if (recorded(api, file).length === 0) throw new Error(`${where}/${file} is empty`);
+  }
+  // Otherwise a list without rows would pass for a list of passed rows.
+  const lists = { sources: fixture.sources, contextTooLong: fixture.contextTooLong };
+  for (const [name, list] of Object.entries(lists)) {
+    if (list.length === 0) throw new Error(`${where}/fixture.ts: ${name} is empty`);
+  }
+  const bench = await openBench(api);
+  bench.upstream.script(streamOf(fixture, recorded(api, streams.plain.file)));
+  const events = await collect(bench.call());
+  await bench.close();
+  if (textOf(events) !== streams.plain.text || last(events).type !== 'done') {
+    throw new Error(`${api} cannot read its plain answer yet: ${JSON.stringify(last(events))}`);
+  }
 }
 
 export function streamOf(fixture: Fixture, ...body: readonly Piece[]): Reply {

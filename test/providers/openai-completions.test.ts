@@ -61,9 +61,10 @@ describe('an answer', () => {
     upstream.script(
       events(reasoning('a'), reasoning('b'), text('c'), finish('stop'), usage(3, 2, 1), DONE),
     );
-    expect((await collect(call())).map((event) => event.type)).toEqual([
+    const types = (await collect(call())).map((event) => event.type);
+    // Pieces that arrive together may leave as one.
+    expect(types.filter((type, index) => type !== types[index - 1])).toEqual([
       'start',
-      'reasoning',
       'reasoning',
       'reasoning_end',
       'text',
@@ -149,6 +150,40 @@ describe('tool calls', () => {
     const all = await collect(call());
     expect(toolCallsOf(all).map((each) => each.name)).toEqual(['one', 'two']);
     expect(last(all)).toEqual({ type: 'done', stopReason: 'tool_use' });
+  });
+
+  it.each([
+    ['neither a number nor an id', {}],
+    ['null for both', { index: null, id: null }],
+    ['one number for all and no id', { index: 0 }],
+  ])('are told apart where a relay gives them %s', async (_what, marks) => {
+    const calls = ['one', 'two'].map((name) => ({
+      ...marks,
+      function: { name, arguments: `{"to":"${name}"}` },
+    }));
+    upstream.script(
+      events(
+        delta({ tool_calls: calls.slice(0, 1) }),
+        delta({ tool_calls: calls.slice(1) }),
+        finish('stop'),
+      ),
+      events(delta({ tool_calls: calls }), finish('stop')),
+    );
+    for (const _ of ['in two chunks', 'in one']) {
+      expect(toolCallsOf(await collect(call()))).toMatchObject([
+        { name: 'one', arguments: '{"to":"one"}' },
+        { name: 'two', arguments: '{"to":"two"}' },
+      ]);
+    }
+  });
+
+  it('are told apart without number and id also if the same is called twice', async () => {
+    const calls = [1, 2].map((n) => ({ function: { name: 'look', arguments: `{"n":${n}}` } }));
+    upstream.script(events(delta({ tool_calls: calls }), finish('stop')));
+    expect(toolCallsOf(await collect(call())).map((each) => each.arguments)).toEqual([
+      '{"n":1}',
+      '{"n":2}',
+    ]);
   });
 
   it('get an id where upstream gives none', async () => {

@@ -218,6 +218,46 @@ describe('an answer’s events', () => {
   });
 });
 
+describe('a surrogate pair that a call comes between', () => {
+  const written = (type: 'text' | 'reasoning') => {
+    const answer = createAnswerEvents();
+    answer[type]('a\ud83d');
+    answer.toolCall(0, { name: 'look' });
+    answer.toolArguments(0, '{}');
+    answer[type]('\ude00b');
+    answer.finish();
+    return answer.take().flatMap((event) => (event.type === type ? [event.delta] : []));
+  };
+
+  it.each(['text', 'reasoning'] as const)('is kept in %s', (type) => {
+    expect(written(type).join('')).toBe('a😀b');
+  });
+
+  it('is replaced where its other half never comes', () => {
+    const answer = createAnswerEvents();
+    answer.reasoning('a\ud83d');
+    answer.text('b');
+    answer.finish();
+    expect(answer.take()).toEqual([
+      { type: 'reasoning', delta: 'a' },
+      { type: 'reasoning_end' },
+      { type: 'text', delta: 'b' },
+      { type: 'reasoning', delta: '\ufffd' },
+      { type: 'reasoning_end' },
+    ]);
+  });
+
+  it('is replaced before a signature, which is for what was thought so far', () => {
+    const answer = createAnswerEvents();
+    answer.reasoning('a\ud83d');
+    answer.reasoningEnd('s');
+    expect(answer.take()).toEqual([
+      { type: 'reasoning', delta: 'a\ufffd' },
+      { type: 'reasoning_end', signature: 's' },
+    ]);
+  });
+});
+
 describe('the silence timer', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());

@@ -2,8 +2,8 @@
 
 import { createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFetch } from '../../providers/transport.ts';
-import { gate, settled, startUpstream, type Upstream } from '../support/upstream/http.ts';
+import { chunksOf, createFetch } from '../../providers/transport.ts';
+import { CUT, gate, settled, startUpstream, type Upstream } from '../support/upstream/http.ts';
 
 let upstream: Upstream;
 beforeEach(async () => {
@@ -100,6 +100,16 @@ describe('the transport', () => {
     await expect(fetch(upstream.url, post('{}', AbortSignal.abort()))).rejects.toMatchObject({
       name: 'AbortError',
     });
+  });
+
+  it('gives out what came before the connection broke, and then says so', async () => {
+    upstream.script({ body: ['hello', CUT] });
+    const response = await createFetch()(upstream.url, post('{}'));
+    await upstream.requests[0]?.closed;
+    await settled();
+    const chunks = chunksOf(response)[Symbol.asyncIterator]();
+    expect(Buffer.from((await chunks.next()).value ?? []).toString()).toBe('hello');
+    await expect(chunks.next()).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 
   it('asks again where an idle connection was closed as it was taken', async () => {

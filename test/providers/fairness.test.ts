@@ -1,0 +1,120 @@
+/** Upstreams that pour without pause leave the event loop to others, and share what they have of it. */
+
+import { Worker } from 'node:worker_threads';
+import { expect, onTestFinished, test } from 'vitest';
+import { createReadingTurns } from '../../providers/reading-turns.ts';
+import { chunksOf, createFetch } from '../../providers/transport.ts';
+
+/** Pours on a thread of its own, so that there is always more to read than one turn can take. */
+const POURING_SERVER = `
+const { createServer } = require('node:http');
+const { parentPort } = require('node:worker_threads');
+const chunk = Buffer.alloc(16384, 'x');
+const server = createServer((_, response) => {
+  const pour = () => {
+    while (response.write(chunk));
+    response.once('drain', pour);
+  };
+  response.on('error', () => {});
+  pour();
+});
+server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+`;
+
+const STREAMS = 40;
+const ROUNDS = 8;
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+function busy(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+test('what is read in one turn of the event loop is bounded, and every stream has its share', async () => {
+  const server = new Worker(POURING_SERVER, { eval: true });
+  onTestFinished(async () => void (await server.terminate()));
+  const port = await new Promise<number>((resolve) => server.once('message', resolve));
+  const fetch = createFetch();
+  const controller = new AbortController();
+  const shares = Array.from({ length: STREAMS }, () => 0);
+  let inThisTurn = 0;
+  let most = 0;
+  let total = 0;
+  const begun = new Set<number>();
+
+  const read = async (index: number) => {
+    const response = await fetch(`http://127.0.0.1:${port}/`, { signal: controller.signal });
+    for await (const chunk of chunksOf(response)) {
+      expect(chunk.byteLength).toBeGreaterThan(0);
+      busy(2);
+      inThisTurn += 1;
+      begun.add(index);
+      // Shares are compared from when all of them are there.
+      if (begun.size < STREAMS) continue;
+      shares[index] = (shares[index] ?? 0) + 1;
+      total += 1;
+    }
+  };
+  const reading = shares.map((_, index) => read(index).catch(() => 'aborted'));
+  let turns = 0;
+  const enough = () => total >= STREAMS * ROUNDS;
+  while (!enough()) {
+    most = Math.max(most, inThisTurn);
+    inThisTurn = 0;
+    turns += 1;
+    await nextTurn();
+  }
+  controller.abort();
+  expect(await Promise.all(reading)).toEqual(shares.map(() => 'aborted'));
+  // Four milliseconds, at two each; one may begin just before they are over.
+  expect(most).toBeLessThanOrEqual(3);
+  expect(turns).toBeGreaterThan((STREAMS * ROUNDS) / 3);
+  expect(Math.min(...shares)).toBeGreaterThanOrEqual(ROUNDS / 2);
+  expect(Math.max(...shares)).toBeLessThanOrEqual(ROUNDS * 2);
+});
+
+/** Work of a certain cost on a clock of the test. */
+function bench() {
+  let time = 0;
+  const turns = createReadingTurns({ budgetMs: 4, now: () => time });
+  const done: string[] = [];
+  const costs = (name: string, ms: number, then = () => {}) => {
+    turns.run(() => {
+      done.push(name);
+      // The cost comes behind the call, as it does for those who read.
+      void Promise.resolve().then(() => {
+        time += ms;
+        then();
+      });
+    });
+  };
+  return { done, costs };
+}
+
+test('nobody overtakes those who wait, even where there is room', async () => {
+  const { done, costs } = bench();
+  costs('a', 4);
+  await Promise.resolve();
+  costs('b', 1, () => costs('late', 1));
+  costs('c', 1);
+  for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+  expect(done).toEqual(['a', 'b', 'c', 'late']);
+});
+
+test('work begins at once while there is room, else in a later turn and in its order', async () => {
+  const { done, costs } = bench();
+  costs('a', 3);
+  expect(done).toEqual(['a']);
+  await Promise.resolve();
+  costs('b', 3);
+  expect(done).toEqual(['a', 'b']);
+  await Promise.resolve();
+  for (const name of ['c', 'd', 'e']) costs(name, 3);
+  expect(done).toEqual(['a', 'b']);
+  await nextTurn();
+  expect(done).toEqual(['a', 'b', 'c', 'd']);
+  costs('f', 3);
+  expect(done).toEqual(['a', 'b', 'c', 'd']);
+  await nextTurn();
+  expect(done).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+});
