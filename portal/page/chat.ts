@@ -1,0 +1,270 @@
+/** One instance's chat: the connection and the stores, and how events of one change the other. */
+
+import { batch, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import type { Instance, Portal } from './api.ts';
+import { type Connection, createConnection } from './connection.ts';
+import { newId } from './ids.ts';
+import { plainText, readMessage } from './messages.ts';
+import { openShelf, type Shelf } from './storage.ts';
+import { keepConversation, keptConversation } from './store/cache.ts';
+import { createDelivery, type Delivery } from './store/delivery.ts';
+import { findModel, type Model, readModels } from './store/models.ts';
+import { type Outbox, type Outgoing, openOutbox } from './store/outbox.ts';
+import { openSessionList, type SessionList } from './store/sessions.ts';
+import { createTranscript, type Transcript } from './store/transcript.ts';
+import { type Fields, fields, text } from './wire.ts';
+
+export interface ChatOptions {
+  readonly portal: Portal;
+  readonly instanceId: string;
+  readonly userId: string;
+  /** From the address: only shown until the portal says what the instance is called. */
+  readonly shownName: string | undefined;
+  /** From the address: preselected if it is offered. */
+  readonly wantedModel: string | undefined;
+}
+
+export interface Chat {
+  readonly instance: ReadonlySignal<Instance>;
+  readonly connection: Connection;
+  readonly sessions: SessionList;
+  readonly outbox: Outbox;
+  readonly delivery: Delivery;
+  readonly models: ReadonlySignal<readonly Model[]>;
+  /** Of conversations that do not exist yet: the model that they shall begin with. */
+  readonly chosenModel: Signal<string | undefined>;
+  readonly current: ReadonlySignal<Transcript>;
+  /** What a screen reader is told. */
+  readonly announcement: Signal<string>;
+  readonly shelf: Shelf;
+  open(key: string): void;
+  openNew(): void;
+  reload(key: string): Promise<void>;
+  start(): void;
+  end(): void;
+}
+
+/** Messages of a page of history. */
+export const PAGE = 50;
+
+export function createChat(options: ChatOptions): Chat {
+  const { instanceId } = options;
+  const shelf = openShelf(options.userId, instanceId);
+  const instance = signal<Instance>({
+    id: instanceId,
+    name: options.shownName ?? instanceId,
+    starters: [],
+  });
+  const sessions = openSessionList(shelf);
+  const outbox = openOutbox(shelf);
+  const models = signal<readonly Model[]>([]);
+  const chosenModel = signal<string | undefined>(undefined);
+  const announcement = signal('');
+  const transcripts = new Map<string, Transcript>();
+
+  const transcriptOf = (key: string): Transcript => {
+    const known = transcripts.get(key);
+    if (known) return known;
+    const made = createTranscript(key);
+    transcripts.set(key, made);
+    return made;
+  };
+
+  const remembered = text(shelf.read('open'));
+  const current = signal(transcriptOf(remembered ?? newKey()));
+  if (remembered !== undefined) {
+    const kept = keptConversation(shelf, remembered);
+    if (kept.length > 0) current.value.showCached(kept);
+  }
+
+  const isConnected = () => connection.state.value.kind === 'connected';
+
+  const reload = async (key: string) => {
+    try {
+      const page = await connection.request('chat.history', { sessionKey: key, limit: PAGE });
+      transcriptOf(key).load(page);
+    } catch {
+      // The next connection loads it again.
+    }
+  };
+
+  /** Follows a conversation: its messages from now on, then what is there already. */
+  const follow = (key: string) => {
+    void connection.request('sessions.messages.subscribe', { key }).catch(() => undefined);
+    void reload(key);
+  };
+
+  const open = (key: string) => {
+    if (key === current.value.key) return;
+    const left = current.value.key;
+    batch(() => {
+      current.value = transcriptOf(key);
+      chosenModel.value = undefined;
+    });
+    shelf.write('open', key);
+    if (!isConnected()) return;
+    void connection.request('sessions.messages.unsubscribe', { key: left }).catch(() => undefined);
+    follow(key);
+    markRead(key);
+  };
+
+  const markRead = (key: string) => {
+    if (!sessions.sessions.value.some((each) => each.key === key && each.unread)) return;
+    sessions.patch(key, { unread: false });
+    void connection.request('sessions.patch', { key, unread: false }).catch(() => undefined);
+  };
+
+  const delivery = createDelivery(outbox, {
+    request: (method, params) => connection.request(method, params),
+    accepted(entry, seq) {
+      const transcript = transcriptOf(entry.sessionKey);
+      transcript.merge(sentMessage(entry, seq));
+      transcript.expect(entry.runId);
+      if (transcript === current.value) shelf.write('open', entry.sessionKey);
+    },
+    knownAlready: (entry) => void reload(entry.sessionKey),
+    rewound: (entry) => transcriptOf(entry.sessionKey).cutBefore(entry.rewindTo ?? ''),
+  });
+
+  const onHello = async (mainKey: string) => {
+    const untouched =
+      remembered === undefined &&
+      current.value.loaded.value === 'no' &&
+      outbox.entries.value.length === 0 &&
+      shelf.read(`draft:${current.value.key}`) === undefined;
+    if (untouched) current.value = transcriptOf(mainKey);
+    follow(current.value.key);
+    delivery.run();
+    try {
+      const [listed, offered] = await Promise.all([
+        connection.request('sessions.subscribe', { limit: 100 }),
+        connection.request('models.list', {}),
+      ]);
+      batch(() => {
+        sessions.load(fields(listed['list']));
+        models.value = readModels(offered);
+        const wanted = options.wantedModel && findModel(models.value, options.wantedModel);
+        if (wanted && current.value.messages.value.length === 0) chosenModel.value = wanted.ref;
+      });
+    } catch {
+      // The socket closed; the next hello asks again.
+    }
+  };
+
+  const onEvent = (name: string, payload: Fields) => {
+    switch (name) {
+      case 'chat':
+      case 'agent': {
+        const key =
+          text(payload['sessionKey']) ?? text(fields(payload['data'])['sessionKey']) ?? '';
+        const transcript = transcripts.get(key);
+        const ended = transcript?.event(name, payload);
+        if (ended && transcript === current.value) {
+          announcement.value = plainText(ended);
+          markRead(key);
+        }
+        return;
+      }
+      case 'session.message': {
+        const message = readMessage(payload['message']);
+        const runId = text(payload['runId']);
+        if (message) {
+          transcripts
+            .get(text(payload['sessionKey']) ?? '')
+            ?.merge({ ...message, runId: message.runId ?? runId });
+        }
+        return;
+      }
+      case 'sessions.changed':
+        onSessionChanged(payload);
+        return;
+    }
+  };
+
+  const onSessionChanged = (payload: Fields) => {
+    sessions.changed(payload);
+    const key = text(payload['sessionKey']) ?? '';
+    const reason = text(payload['reason']);
+    // The row of a run's end may still count that run; the next one tells of its start.
+    if (reason === 'run-end') sessions.patch(key, { running: false });
+    if (key === current.value.key) markRead(key);
+    if (reason === 'delete') {
+      transcripts.delete(key);
+      if (key === current.value.key) openNew();
+    } else if (reason === 'reset' || reason === 'rewind' || reason === 'switch') {
+      if (key === current.value.key) void reload(key);
+      else transcripts.delete(key);
+    }
+  };
+
+  const connection = createConnection(options.portal, instanceId, {
+    instance(found) {
+      instance.value = found;
+    },
+    hello: (hello) => void onHello(hello.mainSessionKey),
+    event: onEvent,
+    lost() {
+      for (const transcript of transcripts.values()) transcript.disconnected();
+    },
+  });
+
+  const openNew = () => open(newKey());
+  const stopKeeping = effect(() => {
+    const { key, messages, loaded } = current.value;
+    if (loaded.value === 'yes') keepConversation(shelf, key, messages.value);
+  });
+
+  return {
+    instance,
+    connection,
+    sessions,
+    outbox,
+    delivery,
+    models,
+    chosenModel,
+    current,
+    announcement,
+    shelf,
+    open,
+    openNew,
+    reload,
+    start: () => connection.start(),
+    end() {
+      stopKeeping();
+      connection.end();
+    },
+  };
+}
+
+/** A conversation of one's own: the key belongs to the instance's agent. */
+function newKey(): string {
+  return `chat-${newId()}`;
+}
+
+/** What was sent, until the gateway's own row of it arrives. */
+function sentMessage(entry: Outgoing, seq: number) {
+  return {
+    id: '',
+    seq,
+    role: 'user',
+    runId: entry.runId,
+    parts: [
+      ...(entry.text === '' ? [] : [{ type: 'text', text: entry.text } as const]),
+      ...entry.attachments.map(
+        (each) =>
+          ({
+            type: 'image',
+            name: each.name,
+            bytes: Math.floor((each.base64.length * 3) / 4),
+          }) as const,
+      ),
+    ],
+    timestamp: entry.createdAt,
+    state: 'complete',
+    error: undefined,
+    errorKind: undefined,
+    truncated: false,
+    outputTokens: undefined,
+    timing: undefined,
+  } as const;
+}

@@ -1,0 +1,99 @@
+/**
+ * Markdown as it streams. Text before the last block can no longer change, so it is parsed once and
+ * kept; per frame only the open block is parsed again.
+ */
+
+import { type Token, type TokensList } from 'marked';
+import { lex } from './lexer.ts';
+
+export interface ParsedText {
+  /** Blocks that nothing that follows can change. Only ever grows. */
+  readonly closed: readonly Token[];
+  /** Blocks that more text may still change. */
+  readonly open: readonly Token[];
+}
+
+export interface MarkdownStream {
+  append(text: string): void;
+  /** Parses what came since the last call. */
+  read(): ParsedText;
+  text(): string;
+}
+
+export function createMarkdownStream(initial = ''): MarkdownStream {
+  const closed: Token[] = [];
+  let whole = initial.replaceAll(/\r\n?/g, '\n');
+  /** Where the open block begins in `whole`. */
+  let openAt = 0;
+  let parsedTo = 0;
+  let links: TokensList['links'] = {};
+  let last: ParsedText = { closed, open: [] };
+
+  /**
+   * Closes what stands before the last block of the text up to `end`. Only whole lines are judged:
+   * of half a line nobody knows yet whether it begins a block or goes on with one.
+   */
+  const close = (end: number) => {
+    const source = whole.slice(openAt, end);
+    const tokens = lex(source, links);
+    const done = tokens.slice(0, lastBlock(tokens, source));
+    if (done.length === 0) return;
+    links = { ...links, ...tokens.links };
+    for (const token of done) {
+      openAt += token.raw.length;
+      if (token.type !== 'space') closed.push(token);
+    }
+  };
+
+  return {
+    append(text) {
+      // As the lexer does itself: places in its tokens are then places in the text.
+      whole += text.replaceAll(/\r\n?/g, '\n');
+    },
+    read() {
+      if (parsedTo === whole.length) return last;
+      const lines = whole.slice(parsedTo).includes('\n');
+      parsedTo = whole.length;
+      if (lines) close(whole.lastIndexOf('\n') + 1);
+      const tokens = lex(whole.slice(openAt), links);
+      last = { closed, open: tokens.filter((token) => token.type !== 'space') };
+      return last;
+    },
+    text: () => whole,
+  };
+}
+
+/** Index of the last block that is no blank space: a list goes on after a blank line. */
+function lastBlock(tokens: readonly Token[], source: string): number {
+  const at = tokens.findLastIndex((token) => token.type !== 'space');
+  if (at <= 0) return 0;
+  const before = tokens.slice(0, at).map((token) => token.raw);
+  return source.startsWith(before.join('')) ? at : 0;
+}
+
+/** Texts that were parsed lately: what is scrolled back into view is drawn from what stood there. */
+const parsed = new Map<string, readonly Token[]>();
+const MOST_KEPT = 100;
+
+/** A whole text at once. */
+export function parseMarkdown(text: string): readonly Token[] {
+  const known = parsed.get(text);
+  if (known) return known;
+  const tokens = lex(text, {}).filter((token) => token.type !== 'space');
+  keepParsed(text, tokens);
+  return tokens;
+}
+
+/** An answer that has ended is shown by the blocks that it was streamed in. */
+export function keepStreamed(stream: MarkdownStream): void {
+  const { closed, open } = stream.read();
+  const text = stream.text();
+  // A definition names links that stood before it; only a parser that sees the whole text joins them.
+  if (!/^ {0,3}\[[^\]]+\]:/m.test(text)) keepParsed(text, [...closed, ...open]);
+}
+
+function keepParsed(text: string, tokens: readonly Token[]): void {
+  parsed.set(text, tokens);
+  const [oldest] = parsed.keys();
+  if (parsed.size > MOST_KEPT && oldest !== undefined) parsed.delete(oldest);
+}

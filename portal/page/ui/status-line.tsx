@@ -1,0 +1,103 @@
+/** One line that says what is so. */
+
+import { useEffect, useState } from 'preact/hooks';
+import type { Chat } from '../chat.ts';
+import type { ConnectionState } from '../connection.ts';
+import { texts } from '../i18n.ts';
+import { itemsOf } from './items.ts';
+
+interface Props {
+  readonly chat: Chat;
+  readonly onSignIn: () => void;
+}
+
+export function StatusLine({ chat, onSignIn }: Props) {
+  const state = chat.connection.state.value;
+  return (
+    <div class="status" role="status" data-state={state.kind}>
+      <Said state={state} chat={chat} onSignIn={onSignIn} />
+    </div>
+  );
+}
+
+function Said({ state, chat, onSignIn }: Props & { readonly state: ConnectionState }) {
+  const t = texts.value;
+  switch (state.kind) {
+    case 'connecting':
+      return <Late>{t.connecting}</Late>;
+    case 'connected':
+      return <Connected chat={chat} modelConfigured={state.hello.modelConfigured} />;
+    case 'offline':
+      return <span>{t.offline}</span>;
+    case 'retrying':
+      return (
+        <>
+          <Countdown reason={t.retryReasons[state.reason]} at={state.at} />
+          <button type="button" class="link" onClick={() => chat.connection.retryNow()}>
+            {t.retryNow}
+          </button>
+        </>
+      );
+    case 'stopped': {
+      const signedOut = state.reason === 'signed_out';
+      return (
+        <>
+          <span class="problem">
+            {t.stopReasons[state.reason]}
+            {state.detail && state.detail !== state.reason && <code>{state.detail}</code>}
+          </span>
+          <button
+            type="button"
+            class="link"
+            onClick={() => (signedOut ? onSignIn() : chat.connection.retryNow())}
+          >
+            {signedOut ? t.signIn : t.tryAgain}
+          </button>
+        </>
+      );
+    }
+  }
+}
+
+function Connected({
+  chat,
+  modelConfigured,
+}: {
+  readonly chat: Chat;
+  readonly modelConfigured: boolean;
+}) {
+  const t = texts.value;
+  const { messages, lives } = chat.current.value;
+  const queued = itemsOf(messages.value, lives.value, []).some(
+    (item) => item.kind === 'user' && item.queued,
+  );
+  if (!modelConfigured) return <span class="problem">{t.noModel}</span>;
+  return queued ? <span>{t.busy}</span> : null;
+}
+
+/** A connection that takes no time is not worth a word. */
+function Late({ children }: { readonly children: string }) {
+  const [due, setDue] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setDue(true), 400);
+    return () => clearTimeout(timer);
+  }, []);
+  return due ? <span>{children}</span> : null;
+}
+
+function Countdown({ reason, at }: { readonly reason: string; readonly at: number }) {
+  const left = () => Math.max(0, Math.ceil((at - Date.now()) / 1000));
+  const [seconds, setSeconds] = useState(left);
+  useEffect(() => {
+    setSeconds(left());
+    const timer = setInterval(() => setSeconds(left()), 250);
+    return () => clearInterval(timer);
+  }, [at]);
+  // Told once to a screen reader, not every second.
+  return (
+    <>
+      <span aria-hidden="true">{texts.value.retrying(reason, seconds)}</span>
+      <span class="unseen">{reason}</span>
+    </>
+  );
+}

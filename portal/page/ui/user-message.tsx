@@ -1,0 +1,187 @@
+/** What the user said: a short bubble on the right, or an editor in its place. */
+
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import type { Actions } from '../actions.ts';
+import type { Chat } from '../chat.ts';
+import { texts } from '../i18n.ts';
+import { type Message, plainText } from '../messages.ts';
+import { CopyButton } from './copy-button.tsx';
+import { Image, Pencil } from './icons.tsx';
+import type { Item } from './items.ts';
+
+interface Props {
+  readonly item: Extract<Item, { kind: 'user' | 'outgoing' }>;
+  readonly chat: Chat;
+  readonly actions: Actions;
+  readonly isEditing: boolean;
+  readonly onEdit: (key: string | undefined) => void;
+}
+
+export function UserMessage({ item, chat, actions, isEditing, onEdit }: Props) {
+  const t = texts.value;
+  const words = item.kind === 'user' ? plainText(item.message) : item.entry.text;
+  if (isEditing && item.kind === 'user') {
+    return (
+      <Editor
+        words={words}
+        onCancel={() => onEdit(undefined)}
+        onSend={(changed) => {
+          onEdit(undefined);
+          actions.resend(item.message, changed);
+        }}
+      />
+    );
+  }
+  return (
+    <article class="user" aria-label={t.you}>
+      {item.kind === 'user' ? <Files message={item.message} /> : <Pictures entry={item.entry} />}
+      {words !== '' && (
+        <div class="bubble" dir="auto">
+          {words}
+        </div>
+      )}
+      {item.kind === 'outgoing' && <Fate item={item} chat={chat} actions={actions} />}
+      {item.kind === 'user' && item.queued && <p class="note">{t.queued}</p>}
+      {item.kind === 'user' && (
+        <div class="actions">
+          <CopyButton text={words} label={t.copy} />
+          {canEdit(chat, item.message) && (
+            <button
+              type="button"
+              class="quiet icon"
+              aria-label={t.edit}
+              title={t.edit}
+              onClick={() => onEdit(item.key)}
+            >
+              <Pencil />
+            </button>
+          )}
+        </div>
+      )}
+    </article>
+  );
+}
+
+export function canEdit(chat: Chat, message: Message): boolean {
+  const state = chat.connection.state.value;
+  if (state.kind === 'connected' && !state.hello.methods.has('sessions.rewind')) return false;
+  return message.id !== '';
+}
+
+function Files({ message }: { readonly message: Message }) {
+  const files = message.parts.filter((part) => part.type === 'image');
+  if (files.length === 0) return null;
+  return (
+    <ul class="files">
+      {files.map((file, at) => (
+        <li key={at}>
+          <Image />
+          <span>{file.name ?? texts.value.image('')}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Pictures({ entry }: Pick<Extract<Props['item'], { kind: 'outgoing' }>, 'entry'>) {
+  if (entry.attachments.length === 0) return null;
+  return (
+    <ul class="thumbs">
+      {entry.attachments.map((file, at) => (
+        <li key={at}>
+          <img src={`data:${file.mimeType};base64,${file.base64}`} alt={file.name} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** How it stands with a message that the gateway does not have yet. */
+function Fate({
+  item,
+  chat,
+  actions,
+}: {
+  readonly item: Extract<Item, { kind: 'outgoing' }>;
+  readonly chat: Chat;
+  readonly actions: Actions;
+}) {
+  const t = texts.value;
+  const { entry } = item;
+  if (entry.failed !== undefined) {
+    return (
+      <p class="note problem" role="alert">
+        {t.notSent}: {entry.failed}{' '}
+        <button type="button" class="link" onClick={() => actions.retry(entry)}>
+          {t.retry}
+        </button>{' '}
+        <button type="button" class="link" onClick={() => actions.discard(entry)}>
+          {t.discard}
+        </button>
+      </p>
+    );
+  }
+  const connected = chat.connection.state.value.kind === 'connected';
+  return <p class={connected ? 'note late' : 'note'}>{connected ? t.sending : t.waiting}</p>;
+}
+
+function Editor({
+  words,
+  onCancel,
+  onSend,
+}: {
+  readonly words: string;
+  readonly onCancel: () => void;
+  readonly onSend: (words: string) => void;
+}) {
+  const t = texts.value;
+  const [draft, setDraft] = useState(words);
+  const area = useRef<HTMLTextAreaElement>(null);
+  useLayoutEffect(() => {
+    area.current?.focus();
+    area.current?.setSelectionRange(words.length, words.length);
+  }, []);
+  useLayoutEffect(() => {
+    if (!area.current) return;
+    area.current.style.height = 'auto';
+    area.current.style.height = `${area.current.scrollHeight}px`;
+  }, [draft]);
+  const send = () => {
+    if (draft.trim() !== '') onSend(draft);
+  };
+  return (
+    <form
+      class="editor"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <textarea
+        ref={area}
+        value={draft}
+        dir="auto"
+        aria-label={t.editLabel}
+        onInput={(event) => setDraft(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.isComposing || event.keyCode === 229) return;
+          if (event.key === 'Enter' && !event.shiftKey) {
+            event.preventDefault();
+            send();
+          } else if (event.key === 'Escape') {
+            event.stopPropagation();
+            onCancel();
+          }
+        }}
+      />
+      <div class="editor-row">
+        <button type="button" class="plain" onClick={onCancel}>
+          {t.cancel}
+        </button>
+        <button type="submit" class="primary" disabled={draft.trim() === ''}>
+          {t.sendEdited}
+        </button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,87 @@
+/** Opens the portal's file: private, ours, of a version that we know, with the settings that we rely on. */
+
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import { APPLICATION_ID, migrate, migrations } from './migrations.ts';
+
+export type Db = Database.Database;
+
+/** The database cannot be used; the message says why and names no path. */
+export class DatabaseFileError extends Error {}
+
+/** How long a write waits for another process's, in milliseconds. The wait blocks the event loop. */
+const BUSY_TIMEOUT_MS = 2_000;
+
+/**
+ * Opens or makes the database at `path` and migrates it. A new file has mode 0600 and a new folder
+ * 0700; an existing file that others may read is made private.
+ *
+ * @throws {DatabaseFileError} if the file is another program's, newer than this release, or unusable.
+ */
+export function openDatabase(path: string): Db {
+  let db: Db | undefined;
+  try {
+    db = new Database(makePrivate(path), { timeout: BUSY_TIMEOUT_MS });
+    // Before any setting: a file that is not ours must not be changed.
+    refuseForeign(db);
+    // FULL: a right that was taken away stays away after a power cut.
+    configure(db, 'FULL');
+    migrate(db);
+    return db;
+  } catch (error) {
+    db?.close();
+    if (error instanceof DatabaseFileError) throw error;
+    throw new DatabaseFileError(
+      "The portal's database cannot be opened: its file is unreadable, locked or damaged.",
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * A second connection to a database that `openDatabase` has opened, whose commits do not wait for
+ * the disk. For what is worth nothing after a minute.
+ */
+export function openHasty(path: string): Db {
+  const db = new Database(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true });
+  configure(db, 'NORMAL');
+  return db;
+}
+
+/** SQLite gives the log files the mode of the database, so it has to be right before they exist. */
+function makePrivate(path: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  closeSync(openSync(path, 'a', 0o600));
+  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  return path;
+}
+
+function refuseForeign(db: Db): void {
+  const owner = Number(db.pragma('application_id', { simple: true }));
+  const version = Number(db.pragma('user_version', { simple: true }));
+  const tables = db.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;
+  const empty = owner === 0 && version === 0 && tables === 0;
+  if (owner !== APPLICATION_ID && !empty) {
+    throw new DatabaseFileError(
+      "The portal's database cannot be opened: its file is a database of another program.",
+    );
+  }
+  if (version > migrations.length) {
+    throw new DatabaseFileError(
+      `The portal's database cannot be opened: a newer release wrote it (its version is ${version}, ` +
+        `this release knows up to ${migrations.length}). Use that release or a newer one.`,
+    );
+  }
+}
+
+function configure(db: Db, synchronous: 'FULL' | 'NORMAL'): void {
+  if (db.pragma('journal_mode = WAL', { simple: true }) !== 'wal') {
+    throw new DatabaseFileError(
+      "The portal's database cannot be opened: its file system does not support a write-ahead log.",
+    );
+  }
+  db.pragma(`synchronous = ${synchronous}`);
+  db.pragma('foreign_keys = ON');
+  db.pragma('temp_store = MEMORY');
+}
