@@ -39,14 +39,16 @@ function resolve(file: string, name: string): string {
   return relative(ROOT, normalize(join(ROOT, dirname(file), name)));
 }
 
-const WINGS = ['providers', 'agents', 'gateway'] as const;
-const sources = (await Promise.all(WINGS.map((wing) => importsOf(`${wing}/**/*.ts`)))).flat();
+const WINGS = ['providers', 'agents', 'gateway', 'portal', 'deploy'] as const;
+const sources = (await Promise.all(WINGS.map((wing) => importsOf(`${wing}/**/*.{ts,tsx}`)))).flat();
 
 /** What each wing may reach, beside itself and packages. */
 const MAY_REACH: Readonly<Record<(typeof WINGS)[number], readonly string[]>> = {
   providers: [],
   agents: ['providers'],
-  gateway: ['agents', 'providers', 'package.json'],
+  gateway: ['agents', 'providers', 'deploy', 'package.json'],
+  portal: ['deploy', 'package.json'],
+  deploy: ['package.json'],
 };
 
 describe('imports', () => {
@@ -57,7 +59,7 @@ describe('imports', () => {
   test.each(WINGS)('of %s go down only', (wing) => {
     const wrong = sources.filter(({ from, to }) => {
       if (!from.startsWith(`${wing}/`)) return false;
-      const local = /^(providers|agents|gateway|portal|test|bench|package\.json)(\/|$)/.exec(
+      const local = /^(providers|agents|gateway|portal|deploy|test|bench|package\.json)(\/|$)/.exec(
         to,
       )?.[1];
       return local !== undefined && local !== wing && !MAY_REACH[wing].includes(local);
@@ -67,12 +69,16 @@ describe('imports', () => {
 
   test.each([
     ['uWebSockets.js', 'gateway/server.ts'],
-    ['better-sqlite3', 'agents/sessions/'],
     ['openai', 'providers/openai-'],
     ['@anthropic-ai/sdk', 'providers/anthropic-messages.ts'],
     ['@google/generative-ai', 'providers/google-generative-ai.ts'],
   ])('of %s are in %s only', (name, door) => {
     const users = sources.filter(({ to }) => to === name || to.startsWith(`${name}/`));
     expect(users.filter(({ from }) => !from.startsWith(door))).toEqual([]);
+  });
+
+  test('of better-sqlite3 are in one folder of each process', () => {
+    const users = sources.filter(({ to }) => to === 'better-sqlite3').map(({ from }) => from);
+    expect(users.filter((from) => !/^(agents\/sessions|portal\/store)\//.test(from))).toEqual([]);
   });
 });

@@ -1,0 +1,90 @@
+/** What stands before the portal and the gateway: nginx where there is one, else the development edge. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { type EdgeOptions, startEdge } from '../edge/edge.ts';
+import { type NginxValues, readValues } from '../nginx/values.ts';
+import { findNginx, startNginx } from './nginx.ts';
+
+export interface Front {
+  readonly kind: 'nginx' | 'edge';
+  stop(): Promise<void>;
+  /** Resolves if it ends by itself. */
+  readonly ended: Promise<string>;
+}
+
+export interface FrontOptions {
+  /** `auto`: nginx if it is installed. */
+  kind: Front['kind'] | 'auto';
+  folder: string;
+  port: number;
+  /** `ip:port`. */
+  portal: string;
+  refusals: string;
+  /** The text of oc-ws-map.conf. */
+  map: string;
+  internalSecret: string;
+  /** Merged over the values file, for tests that shrink timers. */
+  values?: Readonly<Record<string, unknown>>;
+  log?: EdgeOptions['log'];
+}
+
+/** @throws Error with what to do, if it cannot come up. */
+export async function startFront(options: FrontOptions): Promise<Front> {
+  const { kind, folder, port, map } = options;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const values = frontValues(options);
+  const binary = kind === 'edge' ? undefined : findNginx();
+  if (binary !== undefined) {
+    const nginx = await startNginx(binary, folder, values, map);
+    return { kind: 'nginx', stop: () => nginx.stop(), ended: nginx.exited };
+  }
+  if (kind === 'nginx') throw new Error('nginx is not installed: apt-get install nginx-light');
+  const mapFile = join(folder, values.mapFile);
+  writeFileSync(mapFile, map);
+  const edge = await startEdge({
+    values: { ...values, mapFile },
+    host: '127.0.0.1',
+    port,
+    ...(options.log && { log: options.log }),
+  });
+  return { kind: 'edge', stop: () => edge.close(), ended: new Promise(() => {}) };
+}
+
+function frontValues(options: FrontOptions): NginxValues {
+  const { port, portal, refusals, internalSecret } = options;
+  const read = readValues(
+    {
+      serverNames: ['127.0.0.1', 'localhost'],
+      listen: [`127.0.0.1:${port}`],
+      allowedOrigins: pageOrigins(port),
+      portal,
+      refusals,
+      unprivileged: true,
+      workers: 1,
+      ...options.values,
+    },
+    { env: { OC_INTERNAL_SECRET: internalSecret }, file: () => '' },
+  );
+  if (!read.ok) throw new Error(read.problems.join('\n'));
+  return read.values;
+}
+
+/** How a browser on this machine names the page's origin. */
+export function pageOrigins(port: number): readonly string[] {
+  return [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
+}
+
+/** nginx cannot tell which port it got, so one is looked for before. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  if (address === null || typeof address === 'string') throw new Error('not a TCP server');
+  return address.port;
+}
