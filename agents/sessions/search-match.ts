@@ -51,8 +51,10 @@ export function compileQuery(query: string): Matcher | undefined {
   };
 }
 
+/** The one letter whose small form depends on what follows is folded too: a word's part must match. */
 function fold(text: string): string {
-  return text.toLowerCase();
+  const lower = text.toLowerCase();
+  return lower.includes('ς') ? lower.replaceAll('ς', 'σ') : lower;
 }
 
 /** Counted up to a bound: the twentieth says nothing more. */
