@@ -83,7 +83,7 @@ async function startParts(
   const database = join(folder, 'portal.sqlite');
   const { pageDir } = options;
   writeJson(settings, portalSettings({ frontPort, database, adminUrl, pageDir }));
-  const portalCommand = (name: string, args: readonly string[], input?: string) =>
+  const portalCommand = (name: string, args: readonly string[]) =>
     startProcess({
       name,
       command: process.execPath,
@@ -91,10 +91,8 @@ async function startParts(
       env,
       // A command prints a ticket, which is nobody else's.
       ...(name === 'portal' && { logFile: join(folder, 'portal.log') }),
-      ...(input !== undefined && { input }),
     });
-  const command = (args: readonly string[], input?: string) =>
-    portalCommand('portal-commands', args, input).output();
+  const command: Command = (args) => portalCommand('portal-commands', args).output();
   await seed(command, { instance, userId, backend: `127.0.0.1:${gatewayPort}` });
   const portal = portalCommand('portal', ['serve']);
   stops.push(() => portal.stop());
@@ -154,7 +152,7 @@ function startGateway(
   });
 }
 
-type Command = (args: readonly string[], input?: string) => Promise<string>;
+type Command = (args: readonly string[]) => Promise<string>;
 
 /** What is there already stays as it is. */
 async function seed(
@@ -164,8 +162,8 @@ async function seed(
   const has = async (what: string, id: string) =>
     (await command([what, 'list'])).split('\n').some((line) => line.split(/\s+/).includes(id));
   if (!(await has('users', userId))) {
-    // Nobody knows it: a ticket signs in, and `oc-portal users password` sets another.
-    await command(['users', 'add', userId, '--password-stdin'], `${crypto.randomUUID()}\n`);
+    // A ticket signs in; `oc-portal users password` sets a password.
+    await command(['users', 'add', userId, '--no-password']);
   }
   if (await has('instances', instance.id)) {
     await command(['instances', 'set', instance.id, '--backend', backend]);

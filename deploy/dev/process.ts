@@ -15,8 +15,6 @@ export interface ProcessOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** Where both outputs go; absent: nowhere, for a command that prints a secret. */
   logFile?: string;
-  /** Written to its standard input, which is then closed. */
-  input?: string;
 }
 
 export interface ChainProcess {
@@ -43,10 +41,8 @@ export function startProcess(options: ProcessOptions): ChainProcess {
   const { name } = options;
   const child = spawn(options.command, options.args, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  child.stdin.on('error', () => {});
-  child.stdin.end(options.input ?? '');
   const log = options.logFile ? createWriteStream(options.logFile, { flags: 'a' }) : undefined;
   // A log that cannot be written must not end what it is the log of.
   log?.on('error', () => {});
