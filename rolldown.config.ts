@@ -4,22 +4,22 @@
  * keeps less of them in memory (docs/performance.md).
  */
 
-import { existsSync } from 'node:fs';
-import { defineConfig } from 'rolldown';
+import { defineConfig, type OutputOptions } from 'rolldown';
 
 const processes = ['gateway/main', 'portal/main', 'deploy/edge/main'];
 
+export const output: OutputOptions = {
+  dir: 'dist',
+  format: 'esm',
+  cleanDir: true,
+  chunkFileNames: 'chunks/[name]-[hash].js',
+};
+
 export default defineConfig({
-  input: Object.fromEntries(
-    processes.filter((name) => existsSync(`${name}.ts`)).map((name) => [name, `${name}.ts`]),
-  ),
+  cwd: import.meta.dirname,
+  input: Object.fromEntries(processes.map((name) => [name, `${name}.ts`])),
   platform: 'node',
   // Native code stays where npm put it; fastify writes code at run time that asks for its own files.
   external: ['uWebSockets.js', 'better-sqlite3', 'argon2', /^@?fastify/],
-  output: {
-    dir: 'dist',
-    format: 'esm',
-    cleanDir: true,
-    chunkFileNames: 'chunks/[name]-[hash].js',
-  },
+  output,
 });

@@ -1,4 +1,4 @@
-/** The gateway as an operator starts it: `gateway/main.ts serve`, with a state folder of its own. */
+/** The gateway as an operator starts it: `serve`, with a state folder of its own. */
 
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,6 +17,8 @@ export interface GatewayProcess {
 }
 
 export interface GatewayOptions {
+  /** The program. */
+  main: string;
   stateDir: string;
   upstreamPort: number;
   role?: Role;
@@ -36,8 +38,12 @@ process.on('exit', () => {
  * temporary folder, which may be in memory: there, a durable write would cost nothing.
  */
 export function stateFolder(): string {
+  return temporaryFolder('state-');
+}
+
+export function temporaryFolder(prefix: string): string {
   mkdirSync(RESULTS, { recursive: true });
-  const folder = mkdtempSync(join(RESULTS, 'state-'));
+  const folder = mkdtempSync(join(RESULTS, prefix));
   folders.push(folder);
   return folder;
 }
@@ -51,8 +57,15 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   const { stateDir, role } = options;
   const config = join(stateDir, 'openclaw.json');
   writeFileSync(config, JSON.stringify(configuration(options.upstreamPort)));
-  const main = script('..', 'gateway', 'main.ts');
-  const flags = [...(options.nodeFlags ?? []), main, 'serve', '--config', config, '--port', '0'];
+  const flags = [
+    ...(options.nodeFlags ?? []),
+    options.main,
+    'serve',
+    '--config',
+    config,
+    '--port',
+    '0',
+  ];
   const spawnedAt = now();
   const child = spawnNode(flags, {
     output: 'pipe',

@@ -8,8 +8,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, platform } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildGateway, SOURCE_MAIN } from './build.ts';
 import { now } from './clock.ts';
 import { writeDocument } from './document.ts';
+import { temporaryFolder } from './gateway-process.ts';
 import { FULL, type Plan, PROFILED, QUICK } from './plan.ts';
 import { corePlan, script } from './processes.ts';
 import { profile } from './profile.ts';
@@ -51,7 +53,8 @@ async function run(): Promise<number> {
   // That page carries a full run or none.
   if (flags.document && (flags.quick || flags.only || flags.profile)) return usage(1);
   const startedAt = new Date();
-  const setup = await startSetup(flags.profile ? PROFILED : flags.quick ? QUICK : FULL);
+  const program = flags.profile ? SOURCE_MAIN : await buildGateway(temporaryFolder('build-'));
+  const setup = await startSetup(flags.profile ? PROFILED : flags.quick ? QUICK : FULL, program);
   const machineBefore = machine();
   console.log(`${machineBefore}\n`);
   const tables: Table[] = flags.profile

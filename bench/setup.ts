@@ -23,6 +23,8 @@ export interface Subject {
 
 export interface Setup {
   plan: Plan;
+  /** The gateway's program. */
+  gatewayMain: string;
   upstream: { port: number; pid: number };
   load: { pid: number; run: RunTask };
   /** See `allSubjects`. */
@@ -43,7 +45,7 @@ export const RELAY = 'SDK relay';
 export const LEAN = 'lean relay';
 export const DIRECT = 'direct';
 
-export async function startSetup(plan: Plan): Promise<Setup> {
+export async function startSetup(plan: Plan, gatewayMain: string): Promise<Setup> {
   const [upstream, load] = await Promise.all([
     startChild(['upstream.ts'], 'upstream'),
     startChild(['load.ts'], 'load'),
@@ -51,6 +53,7 @@ export async function startSetup(plan: Plan): Promise<Setup> {
   const run: RunTask = (name, args) => callTask<Answer<typeof name>>(load.child, name, args);
   return {
     plan,
+    gatewayMain,
     upstream: { port: upstream.port, pid: pidOf(upstream.child) },
     load: { pid: pidOf(load.child), run },
   };
@@ -86,6 +89,7 @@ export function startMeasuredGateway(
   options: { stateDir?: string; role?: Role; nodeFlags?: readonly string[] } = {},
 ): Promise<GatewayProcess> {
   return startGateway({
+    main: setup.gatewayMain,
     upstreamPort: setup.upstream.port,
     ...options,
     stateDir: options.stateDir ?? stateFolder(),

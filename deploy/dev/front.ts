@@ -4,8 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type EdgeOptions, startEdge } from '../edge/edge.ts';
+import { findNginx } from '../nginx/scratch.ts';
 import { type NginxValues, readValues } from '../nginx/values.ts';
-import { findNginx, startNginx } from './nginx.ts';
+import { startNginx } from './nginx.ts';
 
 export interface Front {
   readonly kind: 'nginx' | 'edge';
@@ -35,7 +36,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const { kind, folder, port, map } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const values = frontValues(options);
-  const binary = kind === 'edge' ? undefined : findNginx();
+  const binary = kind === 'edge' ? undefined : findNginx(process.env);
   if (binary !== undefined) {
     const nginx = await startNginx(binary, folder, values, map);
     return { kind: 'nginx', stop: () => nginx.stop(), ended: nginx.exited };

@@ -1,25 +1,14 @@
 /** nginx from the rendered files, as an unprivileged process with everything below one folder. */
 
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { renderNginx } from '../nginx/render.ts';
 import type { NginxValues } from '../nginx/values.ts';
+import { writeFiles } from '../nginx/write-files.ts';
 import { type ChainProcess, startProcess } from './process.ts';
 
-/** Not in everybody's PATH. */
-const PLACES = [
-  '/usr/sbin/nginx',
-  '/usr/local/sbin/nginx',
-  '/usr/bin/nginx',
-  '/usr/local/bin/nginx',
-];
-
 const LOOK_EVERY_MS = 5;
-
-export function findNginx(): string | undefined {
-  return PLACES.find((path) => existsSync(path));
-}
 
 /** @throws Error with what nginx said, if it does not come up. */
 export async function startNginx(
@@ -28,12 +17,10 @@ export async function startNginx(
   values: NginxValues,
   map: string,
 ): Promise<ChainProcess> {
-  for (const file of renderNginx(values)) {
-    const path = join(folder, file.path);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, file.text, { mode: file.secret ? 0o600 : 0o644 });
-  }
-  writeFileSync(join(folder, values.mapFile), map);
+  const files = [...renderNginx(values), { path: values.mapFile, text: map, secret: false }];
+  await writeFiles(folder, files);
+  // One that was killed has left its own behind.
+  rmSync(join(folder, 'nginx.pid'), { force: true });
   const nginx = startProcess({
     name: 'nginx',
     command: binary,

@@ -190,6 +190,9 @@ function tunnel({ timeouts, gatewaySecret }: NginxValues): string {
     proxy_set_header X-Forwarded-Proto        $scheme;
     proxy_set_header X-Request-ID             $request_id;
 ${gatewaySecret ? '    include oc-gateway/gateway-secret.conf;\n' : ''}    client_max_body_size 1;
+    # A gateway may stand on another's machine: it does not steer this one, nor leave cookies under its name.
+    proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset;
+    proxy_hide_header Set-Cookie;
     proxy_connect_timeout ${timeouts.gatewayConnectMs}ms;
     proxy_send_timeout 30s;
     proxy_read_timeout ${timeouts.readMs}ms;

@@ -130,13 +130,13 @@ describe('oc-refusals', () => {
   });
 
   test.each([
-    ['--listen', 'localhost:1'],
-    ['--listen', '1.2.3.4'],
-    ['--listen', '1.2.3.4:99999'],
-    ['--lisen', 'x'],
-    ['x'],
-  ])('%s %s is refused', async (...args) => {
-    const result = await runCommand(args.filter(Boolean), { command: COMMAND });
+    [['--listen', 'localhost:1']],
+    [['--listen', '1.2.3.4']],
+    [['--listen', '1.2.3.4:99999']],
+    [['--lisen', 'x']],
+    [['x']],
+  ])('%j is refused', async (args) => {
+    const result = await runCommand(args, { command: COMMAND });
     expect(result).toMatchObject({ code: 2, stdout: '' });
     expect(result.stderr).toContain('--help');
   });

@@ -86,7 +86,7 @@ function answerVerify(
 
 /** `echo` greets with `hello` and sends back what it gets; `mute` takes the connection and says nothing. */
 export async function startStubGateway(
-  behaviour: 'echo' | 'mute' | { status: number } = 'echo',
+  behaviour: 'echo' | 'mute' | { status: number; line?: string } = 'echo',
 ): Promise<StubGateway> {
   const upgrades: SeenRequest[] = [];
   const sockets = new Set<WebSocket>();
@@ -97,8 +97,8 @@ export async function startStubGateway(
     upgrades.push(look(request, ''));
     if (behaviour === 'mute') return;
     if (behaviour !== 'echo') {
-      const { status } = behaviour;
-      return void socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`);
+      const { status, line = 'X-Line: none' } = behaviour;
+      return void socket.end(`HTTP/1.1 ${status} No\r\n${line}\r\nContent-Length: 0\r\n\r\n`);
     }
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       sockets.add(webSocket);
