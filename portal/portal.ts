@@ -89,10 +89,16 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
   }
 }
 
+/**
+ * For so long, in milliseconds, a traded refresh token that returns is known as stolen. Later it is
+ * unknown and does nothing; a page trades every quarter of an hour, so they must not pile up.
+ */
+const KEEP_USED_MS = 86_400_000;
+
 function sweep(store: Store, at: number, log: Logger): void {
   try {
     store.webchatTokens.forget(at - KEEP_EXPIRED_MS);
-    store.logins.forget(at - KEEP_EXPIRED_MS);
+    store.logins.forget({ expired: at - KEEP_EXPIRED_MS, used: at - KEEP_USED_MS });
   } catch (error) {
     // Another process may hold the file; the next sweep takes it along.
     log.warn({ event: 'sweep_failed', error: error instanceof Error ? error.message : 'unknown' });

@@ -114,44 +114,40 @@ function createTeller(
       const ids = new Set(closes.map(({ id }) => id));
       for (const id of heardAt.keys()) if (!ids.has(id)) heardAt.delete(id);
     },
-    /** Never rejects: a gateway that does not answer is asked again later. */
+    /** Never rejects: what a gateway did not take is told again later. */
     async tell(closes: readonly SocketClose[], signal: AbortSignal): Promise<void> {
       if (performance.now() < notBefore) return;
+      let failed = false;
       for (const close of closes) {
         if (signal.aborted || !due(close)) continue;
         const at = now();
         const answer = await post(gateway, close, timing.timeoutMs, signal);
         if (signal.aborted) return;
-        if (typeof answer === 'string') {
-          log.warn({
-            event: 'close_not_told',
-            gateway: gateway.adminUrl,
-            reason: answer,
-            ...describe(close),
-          });
-          notBefore = performance.now() + retryMs;
-          retryMs = Math.min(retryMs * 2, timing.longestRetryMs);
-          return;
+        const about = { gateway: gateway.adminUrl, ...describe(close) };
+        if ('refused' in answer) {
+          failed = true;
+          log.warn({ event: 'close_not_told', reason: answer.refused, ...about });
+          // One that is refused must not hold up the others; one that is away would hold up all.
+          if (!answer.reached) break;
+        } else {
+          heardAt.set(close.id, at);
+          log.info({ event: 'sockets_closed', closed: answer.closed, ...about });
         }
-        retryMs = timing.firstRetryMs;
-        heardAt.set(close.id, at);
-        log.info({
-          event: 'sockets_closed',
-          gateway: gateway.adminUrl,
-          closed: answer.closed,
-          ...describe(close),
-        });
       }
+      notBefore = failed ? performance.now() + retryMs : 0;
+      retryMs = failed ? Math.min(retryMs * 2, timing.longestRetryMs) : timing.firstRetryMs;
     },
   };
 }
+
+type Told = { closed: number | undefined } | { refused: string; reached: boolean };
 
 async function post(
   { adminUrl, token }: GatewayAdmin,
   { userId, instanceId }: SocketClose,
   timeoutMs: number,
   signal: AbortSignal,
-): Promise<{ closed: number | undefined } | string> {
+): Promise<Told> {
   try {
     const response = await fetch(`${adminUrl}/v1/sockets/close`, {
       method: 'POST',
@@ -161,9 +157,12 @@ async function post(
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
     const text = await response.text();
-    return response.status === 200 ? { closed: countOf(text) } : `status ${response.status}`;
+    return response.status === 200
+      ? { closed: countOf(text) }
+      : { refused: `status ${response.status}`, reached: true };
   } catch (error) {
-    return error instanceof Error && error.name === 'TimeoutError' ? 'timeout' : 'unreachable';
+    const late = error instanceof Error && error.name === 'TimeoutError';
+    return { refused: late ? 'timeout' : 'unreachable', reached: false };
   }
 }
 

@@ -37,20 +37,25 @@ async function prompt(io: Io): Promise<string> {
       'there is no terminal to ask for the password; pipe it in with --password-stdin',
     );
   }
-  const first = await ask(io, 'Password: ');
-  if (first !== (await ask(io, 'Again: '))) throw new CommandError('the two differ; try again');
-  return first;
-}
-
-/** A line from the terminal that is not shown while it is typed. */
-async function ask(io: Io, question: string): Promise<string> {
-  io.stderr.write(question);
+  // One interface for both questions: while it lives, the terminal shows nothing of what is typed.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: io.stdin, output: nowhere, terminal: true });
+  const cancelled = new Promise<never>((_resolve, reject) => {
+    lines.once('close', () => reject(new CommandError('cancelled; nothing was changed')));
+  });
+  // Closing is also how it ends well, when nobody waits for this any more.
+  cancelled.catch(() => {});
+  const ask = async (question: string) => {
+    io.stderr.write(question);
+    const answer = await Promise.race([lines.question(''), cancelled]);
+    io.stderr.write('\n');
+    return answer;
+  };
   try {
-    return await lines.question('');
+    const first = await ask('Password: ');
+    if (first !== (await ask('Again: '))) throw new CommandError('the two differ; try again');
+    return first;
   } finally {
     lines.close();
-    io.stderr.write('\n');
   }
 }

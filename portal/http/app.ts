@@ -59,8 +59,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   });
   answerErrors(app, log);
   logRequests(app, log);
-  app.get('/healthz', () => ({ status: 'ok' }));
-  app.get('/readyz', (_request, reply) => {
+  app.get('/healthz', { exposeHeadRoute: true }, () => ({ status: 'ok' }));
+  app.get('/readyz', { exposeHeadRoute: true }, (_request, reply) => {
     const ready = parts.store.ping();
     void reply.code(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable' });
   });

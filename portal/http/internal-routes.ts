@@ -1,6 +1,6 @@
 /** /api/v1/internal: what only nginx may ask, by a secret of its own. */
 
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from '../log.ts';
 import { compileSecret } from '../secret.ts';
 import type { createVerifier, DenyReason } from '../webchat/verify.ts';
@@ -16,12 +16,18 @@ function single(value: unknown): string | undefined | null {
   return value === undefined || typeof value === 'string' ? value : null;
 }
 
+/** nginx's, by which its log and this one belong together. */
+function requestId({ headers }: FastifyRequest): { requestId?: string } {
+  const id = headers['x-request-id'];
+  return typeof id === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(id) ? { requestId: id } : {};
+}
+
 export function internalRoutes(app: FastifyInstance, parts: InternalParts): void {
   const isSecret = compileSecret(parts.internalSecret);
 
   app.get<{ Querystring: Record<string, unknown> }>('/webchat/verify', (request, reply) => {
     const deny = (reason: DenyReason) => {
-      parts.log.info({ event: 'verify_denied', reason });
+      parts.log.info({ event: 'verify_denied', reason, ...requestId(request) });
       void reply.code(403).header('X-Deny-Reason', reason).send();
     };
     const secret = request.headers['x-internal-secret'];

@@ -50,6 +50,7 @@ export function createLogins(db: Db) {
     'DELETE FROM logins WHERE expires_at < ?',
     'DELETE FROM tickets WHERE expires_at < ?',
   ].map((sql) => db.prepare<[number]>(sql));
+  const forgetUsed = db.prepare<[number]>('DELETE FROM refresh_tokens WHERE used_at < ?');
 
   return {
     start: (login: { id: string; userId: string; now: number; expiresAt: number }) =>
@@ -72,9 +73,10 @@ export function createLogins(db: Db) {
       void insertTicket.run(digest, userId, expiresAt),
     /** The ticket's user, once. */
     useTicket: (digest: Buffer, now: number) => useTicket.get(now, digest, now)?.user_id,
-    /** Drops what expired before `before`. */
-    forget(before: number): void {
-      for (const statement of forget) statement.run(before);
+    /** Drops what expired before `expired`, and refresh tokens that were traded in before `used`. */
+    forget({ expired, used }: { expired: number; used: number }): void {
+      for (const statement of forget) statement.run(expired);
+      forgetUsed.run(used);
     },
   };
 }

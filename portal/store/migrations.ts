@@ -63,6 +63,7 @@ CREATE TABLE refresh_tokens (
 
 CREATE INDEX refresh_tokens_by_login ON refresh_tokens (login_id);
 CREATE INDEX refresh_tokens_by_expiry ON refresh_tokens (expires_at);
+CREATE INDEX refresh_tokens_used ON refresh_tokens (used_at) WHERE used_at IS NOT NULL;
 
 CREATE TABLE tickets (
   digest BLOB PRIMARY KEY,
@@ -72,6 +73,7 @@ CREATE TABLE tickets (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tickets_by_user ON tickets (user_id);
+CREATE INDEX tickets_by_expiry ON tickets (expires_at);
 
 CREATE TABLE webchat_tokens (
   digest BLOB PRIMARY KEY,

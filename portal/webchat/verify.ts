@@ -5,16 +5,19 @@ import type { Store } from '../store/store.ts';
 import type { WebchatToken } from '../store/webchat-tokens.ts';
 
 /** Sent as `X-Deny-Reason`. */
-export type DenyReason =
-  | 'not_internal'
-  | 'token_missing'
-  | 'token_invalid'
-  | 'token_expired'
-  | 'token_used'
-  | 'instance_mismatch'
-  | 'no_permission'
-  | 'instance_disabled'
-  | 'user_disabled';
+export const DENY_REASONS = [
+  'not_internal',
+  'token_missing',
+  'token_invalid',
+  'token_expired',
+  'token_used',
+  'instance_mismatch',
+  'user_disabled',
+  'instance_disabled',
+  'no_permission',
+] as const;
+
+export type DenyReason = (typeof DENY_REASONS)[number];
 
 export type Verdict =
   | { ok: true; userId: string; instanceId: string; sessionKey: string }
