@@ -6,7 +6,7 @@ import { newId } from './ids.ts';
 import { type Message, plainText } from './messages.ts';
 import type { Attachment, Outgoing } from './store/outbox.ts';
 import { readSession, type Session } from './store/sessions.ts';
-import { count, isFields, list, text } from './wire.ts';
+import { count, type Fields, isFields, list, text } from './wire.ts';
 
 export interface Branch {
   readonly leafId: string;
@@ -33,13 +33,13 @@ export interface Actions {
   loadOlder(): Promise<void>;
   /** Loads pages until the message is there; false if it is not to be found. */
   reach(messageId: string): Promise<boolean>;
-  wholeMessage(message: Message): Promise<void>;
+  wholeMessage(message: Message): void;
   chooseModel(ref: string): void;
   rename(key: string, label: string): void;
   remove(key: string): void;
-  moreSessions(): Promise<void>;
+  moreSessions(): void;
   branches(): Promise<readonly Branch[]>;
-  switchBranch(leafId: string): Promise<void>;
+  switchBranch(leafId: string): void;
   findSessions(query: string): Promise<readonly Session[]>;
   findMessages(query: string): Promise<readonly Hit[]>;
 }
@@ -124,11 +124,11 @@ export function createActions(chat: Chat): Actions {
         if (transcript.nextOffset.value === before) return false;
       }
     },
-    async wholeMessage(message) {
+    wholeMessage(message) {
       const transcript = chat.current.value;
       const params = { sessionKey: transcript.key, messageId: message.id, maxChars: 2_000_000 };
-      const reply = await request('chat.message.get', params);
-      transcript.mergeRow(reply['message']);
+      const show = (reply: Fields) => transcript.mergeRow(reply['message']);
+      quietly(request('chat.message.get', params).then(show));
     },
     chooseModel(ref) {
       const { key, messages } = chat.current.value;
@@ -147,18 +147,18 @@ export function createActions(chat: Chat): Actions {
       if (chat.current.value.key === key) chat.openNew();
       quietly(request('sessions.delete', { key }));
     },
-    async moreSessions() {
+    moreSessions() {
       const offset = sessions.sessions.value.length;
-      sessions.append(await request('sessions.list', { limit: 100, offset }));
+      quietly(request('sessions.list', { limit: 100, offset }).then(sessions.append));
     },
     async branches() {
       const reply = await request('sessions.branches.list', { sessionKey: chat.current.value.key });
       return list(reply['branches']).flatMap(readBranch);
     },
-    async switchBranch(leafEntryId) {
+    switchBranch(leafEntryId) {
+      // The event `sessions.changed` that follows loads what is shown now.
       const { key } = chat.current.value;
-      await request('sessions.branches.switch', { sessionKey: key, leafEntryId });
-      await chat.reload(key);
+      quietly(request('sessions.branches.switch', { sessionKey: key, leafEntryId }));
     },
     async findSessions(query) {
       const reply = await request('sessions.list', { search: query, limit: 20 });

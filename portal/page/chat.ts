@@ -34,6 +34,8 @@ export interface Chat {
   /** Of conversations that do not exist yet: the model that they shall begin with. */
   readonly chosenModel: Signal<string | undefined>;
   readonly current: ReadonlySignal<Transcript>;
+  /** Nothing was kept on this device: most likely a first visit. */
+  readonly isFirstVisit: boolean;
   /** What a screen reader is told. */
   readonly announcement: Signal<string>;
   readonly shelf: Shelf;
@@ -208,7 +210,11 @@ export function createChat(options: ChatOptions): Chat {
     },
   });
 
-  const openNew = () => open(newKey());
+  const openNew = () => {
+    const key = newKey();
+    transcriptOf(key).begin();
+    open(key);
+  };
   const stopKeeping = effect(() => {
     const { key, messages, loaded } = current.value;
     if (loaded.value === 'yes') keepConversation(shelf, key, messages.value);
@@ -223,6 +229,7 @@ export function createChat(options: ChatOptions): Chat {
     models,
     chosenModel,
     current,
+    isFirstVisit: remembered === undefined && sessions.sessions.value.length === 0,
     announcement,
     shelf,
     open,

@@ -36,7 +36,11 @@ export type StopReason =
   | 'protocol';
 
 export type ConnectionState =
-  | { readonly kind: 'connecting' }
+  | {
+      readonly kind: 'connecting';
+      /** What ended the last attempt; absent at the beginning. */
+      readonly after: RetryReason | undefined;
+    }
   | { readonly kind: 'connected'; readonly hello: Hello }
   | {
       readonly kind: 'retrying';
@@ -82,7 +86,7 @@ export function createConnection(
   instanceId: string,
   handlers: ConnectionHandlers,
 ): Connection {
-  const state = signal<ConnectionState>({ kind: 'connecting' });
+  const state = signal<ConnectionState>({ kind: 'connecting', after: undefined });
   let socket: GatewaySocket | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
@@ -96,7 +100,13 @@ export function createConnection(
     clearTimeout(timer);
     attempt += 1;
     const mine = attempt;
-    if (state.value.kind !== 'connecting') state.value = { kind: 'connecting' };
+    const before = state.value;
+    if (before.kind !== 'connecting') {
+      state.value = {
+        kind: 'connecting',
+        after: before.kind === 'retrying' ? before.reason : undefined,
+      };
+    }
     try {
       const session = await portal.createSession(instanceId);
       if (mine !== attempt || over) return;
@@ -218,7 +228,9 @@ function judgePortal(error: unknown): Verdict {
   if (status === 404 || status === 400) {
     return { next: 'stop', reason: 'unknown_instance', detail: code };
   }
-  return { next: 'retry', reason: 'portal_error', afterMs: retryAfterMs };
+  // The proxy's own word for a portal that it cannot reach.
+  const reason = code === 'unavailable' ? 'portal_unreachable' : 'portal_error';
+  return { next: 'retry', reason, afterMs: retryAfterMs };
 }
 
 function denied(reason: string): StopReason {

@@ -100,7 +100,7 @@ export const en = {
   sending: 'Sending…',
   queued: 'Queued',
   notSent: 'Not sent',
-  toEnd: 'New messages',
+  toEnd: 'Latest',
   loadingOlder: 'Loading earlier messages…',
   table: 'Table',
   code: (language: string) => (language ? `Code, ${language}` : 'Code'),

@@ -97,7 +97,7 @@ export const zh: Texts = {
   sending: '发送中…',
   queued: '排队中',
   notSent: '未发送',
-  toEnd: '新消息',
+  toEnd: '最新',
   loadingOlder: '正在加载更早的消息…',
   table: '表格',
   code: (language) => (language ? `代码，${language}` : '代码'),

@@ -38,6 +38,8 @@ export interface Transcript {
   readonly loaded: ReadonlySignal<'no' | 'cached' | 'yes'>;
   /** Offset of the page before the first message that is loaded. */
   readonly nextOffset: ReadonlySignal<number | undefined>;
+  /** It was begun just now: there is nothing to load. */
+  begin(): void;
   showCached(messages: readonly Message[]): void;
   /** The newest page: replaces what is there, except older messages that it continues. */
   load(page: Fields): void;
@@ -116,6 +118,10 @@ export function createTranscript(key: string): Transcript {
     mergeRow(row) {
       const message = readMessage(row);
       if (message) merge(message);
+    },
+    begin() {
+      loaded.value = 'yes';
+      inStep = true;
     },
     showCached(cached) {
       if (loaded.value !== 'no') return;

@@ -25,11 +25,8 @@ interface Props {
 export function Answer({ item, chat, actions }: Props) {
   const isLive = item.kind === 'live';
   return (
-    <article
-      class={isLive ? 'answer live' : 'answer'}
-      aria-label={texts.value.assistant}
-      aria-busy={isLive}
-    >
+    <article class={isLive ? 'answer live' : 'answer'} aria-busy={isLive}>
+      <h2 class="unseen">{texts.value.assistant}</h2>
       {isLive ? livingParts(item.live) : finishedParts(item.message)}
       {item.kind === 'answer' && <End message={item.message} chat={chat} actions={actions} />}
     </article>
@@ -113,7 +110,7 @@ function End({ message, chat, actions }: EndProps) {
       {message.truncated && (
         <p class="note">
           {t.truncated}{' '}
-          <button type="button" class="link" onClick={() => void actions.wholeMessage(message)}>
+          <button type="button" class="link" onClick={() => actions.wholeMessage(message)}>
             {t.showAll}
           </button>
         </p>

@@ -53,7 +53,10 @@ export function ChatView({ chat, actions, onSignIn, onSignOut }: Props) {
     setEditing(`u:${last.runId ?? last.id}`);
     return true;
   };
+  // Until it is known whether there is something, things stand where they will most likely stay.
+  const mayBeEmpty = transcript.loaded.value === 'yes' || chat.isFirstVisit;
   const isEmpty =
+    mayBeEmpty &&
     transcript.messages.value.length === 0 &&
     transcript.lives.value.length === 0 &&
     !chat.outbox.entries.value.some((each) => each.sessionKey === transcript.key);
@@ -110,11 +113,11 @@ export function ChatView({ chat, actions, onSignIn, onSignOut }: Props) {
 function Greeting({ chat, actions }: Pick<Props, 'chat' | 'actions'>) {
   const t = texts.value;
   const { name, starters } = chat.instance.value;
-  // Until the gateway has said that there is nothing, nothing is shown: a greeting that goes away jumps.
+  // A greeting that goes away again would jump.
   const known = chat.current.value.loaded.value === 'yes';
+  const state = chat.connection.state.value;
   const stuck =
-    chat.connection.state.value.kind !== 'connected' &&
-    chat.connection.state.value.kind !== 'connecting';
+    state.kind === 'connecting' ? state.after !== undefined : state.kind !== 'connected';
   if (!known && !stuck) return <div class="greeting" />;
   return (
     <div class="greeting">

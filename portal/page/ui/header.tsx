@@ -33,7 +33,16 @@ function Dot({ state }: { readonly state: ConnectionState }) {
   const said =
     state.kind === 'connected' ? t.connected : state.kind === 'offline' ? t.offline : t.connecting;
   const label = state.kind === 'stopped' ? t.stopReasons[state.reason] : said;
-  return <i class="dot" data-state={state.kind} role="img" aria-label={label} title={label} />;
+  const again = state.kind === 'connecting' && state.after !== undefined;
+  return (
+    <i
+      class={again ? 'dot again' : 'dot'}
+      data-state={state.kind}
+      role="img"
+      aria-label={label}
+      title={label}
+    />
+  );
 }
 
 function ModelPicker({ chat, actions }: Pick<Props, 'chat' | 'actions'>) {
@@ -104,7 +113,7 @@ function Branches({ chat, actions }: Pick<Props, 'chat' | 'actions'>) {
                   aria-current={branch.active ? 'true' : undefined}
                   onClick={() => {
                     setOpen(false);
-                    if (!branch.active) void actions.switchBranch(branch.leafId);
+                    if (!branch.active) actions.switchBranch(branch.leafId);
                   }}
                 >
                   <span dir="auto">{branch.headline}</span>

@@ -35,9 +35,14 @@ function block(token: Token): VNode | null {
   if (!isOurs(token)) return formula(token);
   switch (token.type) {
     case 'heading': {
-      // The page has its own first level.
-      const Level = LEVELS[Math.min(token.depth, 5)] ?? 'h6';
-      return <Level dir="auto">{inline(token.tokens)}</Level>;
+      // Below the page's and the answer's own headings. Models begin with any level, so the first
+      // three are one to a screen reader: a level that is left out would sound like a missing part.
+      const Level = token.depth <= 3 ? 'h3' : 'h4';
+      return (
+        <Level class={`depth-${token.depth}`} dir="auto">
+          {inline(token.tokens)}
+        </Level>
+      );
     }
     case 'paragraph':
       return <p dir="auto">{inline(token.tokens)}</p>;
@@ -79,8 +84,6 @@ function block(token: Token): VNode | null {
       return null;
   }
 }
-
-const LEVELS = ['h2', 'h2', 'h3', 'h4', 'h5', 'h6'] as const;
 
 function list(token: Tokens.List): VNode {
   const items = token.items.map((item, at) => (

@@ -79,7 +79,7 @@ export function Rail({ chat, actions, isOpen, onClose, onSearch, onSignOut }: Pr
           </section>
         ))}
         {hasMore.value && (
-          <button type="button" class="link" onClick={() => void actions.moreSessions()}>
+          <button type="button" class="link" onClick={actions.moreSessions}>
             {t.more}
           </button>
         )}

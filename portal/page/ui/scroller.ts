@@ -62,6 +62,9 @@ export function createScroller(element: HTMLElement, handlers: ScrollerHandlers)
       if (observed.has(row)) continue;
       observed.add(row);
       sizes.observe(row);
+      // At once: the window must not be chosen by a guess of what is already there.
+      const key = row.dataset['key'];
+      if (key !== undefined) handlers.measured(key, row.getBoundingClientRect().height);
     }
     if (jumping !== undefined) {
       const row = rows(content).find((each) => each.dataset['key'] === jumping);

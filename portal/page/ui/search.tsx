@@ -59,7 +59,7 @@ export function SearchDialog({ chat, actions, onOpen, onClose }: Props) {
   return (
     <Dialog label={t.search} class="search" onClose={onClose}>
       <input
-        type="search"
+        type="text"
         role="combobox"
         list={undefined}
         aria-expanded={choices.length > 0}

@@ -24,6 +24,9 @@ function Said({ state, chat, onSignIn }: Props & { readonly state: ConnectionSta
   const t = texts.value;
   switch (state.kind) {
     case 'connecting':
+      if (state.after !== undefined) {
+        return <span>{t.retrying(t.retryReasons[state.after], 0)}</span>;
+      }
       return <Late>{t.connecting}</Late>;
     case 'connected':
       return <Connected chat={chat} modelConfigured={state.hello.modelConfigured} />;

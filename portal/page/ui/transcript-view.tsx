@@ -3,6 +3,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Actions } from '../actions.ts';
 import type { Chat } from '../chat.ts';
+import { perFrame } from '../frame.ts';
 import { texts } from '../i18n.ts';
 import { Down } from './icons.tsx';
 import { type Item, itemsOf } from './items.ts';
@@ -50,7 +51,7 @@ export function TranscriptView(props: Props) {
   useLayoutEffect(() => {
     if (!place.current) return undefined;
     const made = createScroller(place.current, {
-      scrolled: update,
+      scrolled: () => newest.current(),
       follows: (following) => setAway(!following),
       measured: (key, height) => heights.current.set(key, height),
     });
@@ -58,9 +59,13 @@ export function TranscriptView(props: Props) {
     return () => made.end();
   }, [transcript.key]);
 
+  const newest = useRef(update);
+  newest.current = update;
+  // In the next frame, never at once: choosing rows again for what choosing them changed has no end.
+  const later = useMemo(() => perFrame(() => newest.current()), []);
   useLayoutEffect(() => {
     scroller.current?.settle();
-    update();
+    later.request();
   });
 
   // A message of one's own is always looked at.

@@ -33,13 +33,10 @@ export function UserMessage({ item, chat, actions, isEditing, onEdit }: Props) {
     );
   }
   return (
-    <article class="user" aria-label={t.you}>
+    <article class="user">
+      <h2 class="unseen">{t.you}</h2>
       {item.kind === 'user' ? <Files message={item.message} /> : <Pictures entry={item.entry} />}
-      {words !== '' && (
-        <div class="bubble" dir="auto">
-          {words}
-        </div>
-      )}
+      {words !== '' && <Bubble words={words} />}
       {item.kind === 'outgoing' && <Fate item={item} chat={chat} actions={actions} />}
       {item.kind === 'user' && item.queued && <p class="note">{t.queued}</p>}
       {item.kind === 'user' && (
@@ -61,6 +58,25 @@ export function UserMessage({ item, chat, actions, isEditing, onEdit }: Props) {
     </article>
   );
 }
+
+/** Very long words scroll in their bubble, so that the answer to them is not a mile away. */
+function Bubble({ words }: { readonly words: string }) {
+  if (words.length < MANY_CHARS) {
+    return (
+      <div class="bubble" dir="auto">
+        {words}
+      </div>
+    );
+  }
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <div class="bubble tall" dir="auto" tabIndex={0} role="region" aria-label={texts.value.you}>
+      {words}
+    </div>
+  );
+}
+
+const MANY_CHARS = 2_000;
 
 export function canEdit(chat: Chat, message: Message): boolean {
   const state = chat.connection.state.value;

@@ -1,0 +1,295 @@
+/** What the page says and does about its connection: each way in which it ends, and what survives it. */
+
+import { describe, expect, test } from 'vitest';
+import { testConfig } from '../../support/config.ts';
+import { startGateway } from '../../support/gateway.ts';
+import { DONE, events, finish, gate, role, says, text } from '../../support/upstream/openai.ts';
+import { answers, composer, connected, say, scene } from './support/scene.ts';
+
+const shared = scene();
+
+/** Puts the stub portal right again, whatever a test did to it. */
+function mend(): void {
+  Object.assign(shared.portal, {
+    upgrades: { kind: 'forward' },
+    create: undefined,
+    oldestToken: 0,
+    gatewayPort: shared.gateway.port,
+  });
+}
+
+describe('a connection that cannot be made', () => {
+  test('is told apart by its cause, and made as soon as it can be', async () => {
+    const { page } = await shared.open();
+    await connected(page);
+    const causes = [
+      [{ kind: 'close', code: 4502, reason: 'gateway' }, 'proxy cannot reach the gateway'],
+      [{ kind: 'close', code: 4503, reason: 'portal' }, 'the portal, which checks it, is down'],
+      [{ kind: 'close', code: 4504, reason: 'mute' }, 'does not answer'],
+      [{ kind: 'close', code: 4429, reason: 'many' }, 'Too many connections'],
+      [{ kind: 'close', code: 4401, reason: 'token_expired' }, 'token was refused twice'],
+      [{ kind: 'refuse' }, 'The handshake failed between the portal and the gateway'],
+    ] as const;
+    for (const [upgrades, words] of causes) {
+      shared.portal.upgrades = upgrades;
+      shared.portal.cut();
+      await page.getByRole('status').getByText(words).first().waitFor({ state: 'attached' });
+      mend();
+      await connected(page);
+      expect((await page.getByRole('status').innerText()).trim()).toBe('');
+    }
+  });
+
+  test('waits as long as the portal asks, or not at all when told so', async () => {
+    shared.portal.create = { status: 429, code: 'rate_limited', retryAfter: 30 };
+    const { page } = await shared.open();
+    await page.getByRole('status').getByText('Trying again in 30 s').waitFor();
+    mend();
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await connected(page);
+    expect(await page.getByRole('button', { name: 'Try now' }).count()).toBe(0);
+  });
+
+  test.each([
+    [{ kind: 'close', code: 4403, reason: 'no_permission' }, 'You have no right to use'],
+    [{ kind: 'close', code: 4403, reason: 'instance_disabled' }, 'switched off'],
+    [{ kind: 'close', code: 4404, reason: 'unknown' }, 'no assistant of this name'],
+  ] as const)('%o stops, and says what to do', async (upgrades, words) => {
+    shared.portal.upgrades = upgrades;
+    const { page } = await shared.open();
+    await page.getByRole('status').getByText(words).waitFor();
+    const made = shared.portal.created();
+    mend();
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await connected(page);
+    expect(shared.portal.created()).toBe(made + 1);
+  });
+
+  test.each([
+    [403, 'no_permission', 'You have no right to use'],
+    [403, 'instance_disabled', 'switched off'],
+  ])('session/create %i %s stops it', async (status, code, words) => {
+    shared.portal.create = { status, code };
+    const { page } = await shared.open();
+    await page.getByRole('status').getByText(words).first().waitFor({ state: 'attached' });
+    mend();
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await connected(page);
+    expect(await page.locator('.status').getAttribute('data-state')).toBe('connected');
+  });
+
+  test('says that a device is asked for, and which setting its operator lacks', async () => {
+    const config = testConfig();
+    const strict = await startGateway({
+      config: {
+        ...config,
+        gateway: {
+          ...(config['gateway'] as object),
+          controlUi: { allowedOrigins: ['https://chat.example'] },
+        },
+      },
+    });
+    shared.portal.gatewayPort = strict.port;
+    const { page } = await shared.open();
+    const status = page.getByRole('status');
+    await status.getByText('device identity required').waitFor();
+    expect(await status.innerText()).toContain('dangerouslyDisableDeviceAuth');
+    mend();
+  });
+
+  test('says which key is missing when no model is configured', async () => {
+    const bare = await startGateway({ config: { ...testConfig(), agents: {} } });
+    shared.portal.gatewayPort = bare.port;
+    const { page } = await shared.open();
+    await page.getByRole('status').getByText('agents.defaults.model').waitFor();
+    await say(page, 'hello?');
+    await page.getByText(/Not sent/).waitFor();
+    expect(await page.locator('.user').innerText()).toContain('hello?');
+    mend();
+  });
+});
+
+describe('signing in', () => {
+  test('leads to the chat, and a wrong password does not', async () => {
+    const { page } = await shared.open({ signedIn: false });
+    await page.getByLabel('User name').fill('tina');
+    await page.getByLabel('Password').fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').getByText('not right').waitFor();
+    await page.getByLabel('Password').fill('secret');
+    await page.keyboard.press('Enter');
+    await connected(page);
+    expect(await page.evaluate("localStorage.getItem('sc_portal_refresh')")).toBe('refresh-tina');
+  });
+
+  test('works with a ticket, which leaves the address at once', async () => {
+    const { page } = await shared.open({
+      signedIn: false,
+      address: '?instance_id=oc-ai-jp-2-02#ticket=good',
+    });
+    await connected(page);
+    expect(page.url()).not.toContain('ticket');
+  });
+
+  test('with a ticket that is used up says so', async () => {
+    const { page } = await shared.open({
+      signedIn: false,
+      address: '?instance_id=oc-x#ticket=old',
+    });
+    await page.getByRole('alert').getByText('expired').waitFor();
+    expect(await page.getByLabel('User name').isVisible()).toBe(true);
+  });
+
+  test('is renewed without a word when the token has expired', async () => {
+    shared.portal.oldestToken = 2;
+    const { page } = await shared.open();
+    await connected(page);
+    expect(await page.evaluate("localStorage.getItem('sc_portal_token')")).not.toMatch(
+      /^access-1-/,
+    );
+    mend();
+  });
+
+  test('is asked for when nothing can be renewed, and the draft is still there after it', async () => {
+    const { page } = await shared.open();
+    await connected(page);
+    await composer(page).fill('unsent');
+    shared.portal.oldestToken = Number.MAX_SAFE_INTEGER;
+    await page.evaluate("localStorage.setItem('sc_portal_refresh', 'spent')");
+    shared.portal.cut();
+    await page.getByRole('status').getByText('You are signed out').waitFor();
+    mend();
+    await page.getByRole('status').getByRole('button', { name: 'Sign in' }).click();
+    const user = await page.evaluate("localStorage.getItem('sc_portal_user').split('\\n')[0]");
+    await page.getByLabel('User name').fill(String(user));
+    await page.getByLabel('Password').fill('secret');
+    await page.keyboard.press('Enter');
+    await connected(page);
+    expect(await composer(page).inputValue()).toBe('unsent');
+  });
+
+  test('out leaves nothing on the device', async () => {
+    const { page } = await shared.open();
+    await say(page, 'a secret');
+    await answers(page).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('User name').waitFor();
+    expect(
+      await page.evaluate('JSON.stringify(localStorage) + JSON.stringify(sessionStorage)'),
+    ).toBe('{}{}');
+  });
+});
+
+test('without instance_id the page says so and offers what the user has', async () => {
+  const { page } = await shared.open({ address: '' });
+  await page.getByText('instance_id is missing').waitFor();
+  await page.getByRole('link', { name: 'Mika' }).click();
+  await connected(page);
+  expect(page.url()).toContain('instance_id=oc-ai-jp-2-02');
+});
+
+describe('a connection that is lost', () => {
+  test('in the middle of an answer goes on with it, nothing missing and nothing twice', async () => {
+    const [first, second] = [gate(), gate()];
+    shared.upstream.when(
+      says('cut me'),
+      events(
+        role(),
+        text('one '),
+        first.promise,
+        text('two '),
+        second.promise,
+        text('three'),
+        finish('stop'),
+        DONE,
+      ),
+    );
+    const { page } = await shared.open();
+    await say(page, 'cut me');
+    await page.locator('.live').getByText('one').waitFor();
+    shared.portal.upgrades = { kind: 'refuse' };
+    shared.portal.cut();
+    await page.locator('.dot[data-state="retrying"]').waitFor();
+    first.open();
+    mend();
+    await page.locator('.live').getByText('one two').waitFor();
+    second.open();
+    await answers(page).waitFor();
+    expect(await answers(page).locator('.prose').innerText()).toBe('one two three');
+  });
+
+  test('by a reload in the middle of an answer goes on with it too', async () => {
+    const hold = gate();
+    shared.upstream.when(
+      says('reload me'),
+      events(role(), text('alpha '), hold.promise, text('beta'), finish('stop'), DONE),
+    );
+    const { page } = await shared.open();
+    await say(page, 'reload me');
+    await page.locator('.live').getByText('alpha').waitFor();
+    await page.reload();
+    await page.locator('.live').getByText('alpha').waitFor();
+    hold.open();
+    await answers(page).getByText('alpha beta').waitFor();
+    expect(await page.locator('.bubble').allInnerTexts()).toEqual(['reload me']);
+    expect(await answers(page).count()).toBe(1);
+  });
+
+  test('keeps what is sent meanwhile, over a reload too, and sends it once and in order', async () => {
+    const { page } = await shared.open();
+    await say(page, 'before');
+    await answers(page).waitFor();
+    shared.portal.create = { status: 503, code: 'unavailable' };
+    shared.portal.cut();
+    await page.locator('.dot[data-state="retrying"]').waitFor();
+    await say(page, 'later one');
+    await say(page, 'later two');
+    expect(await page.getByText('Waits for the connection').count()).toBe(2);
+    await page.reload();
+    await page.getByText('Waits for the connection').nth(1).waitFor();
+    mend();
+    await answers(page).getByText('You said: later two').waitFor();
+    expect(await page.locator('.bubble, .answer .prose').allInnerTexts()).toEqual([
+      'before',
+      'You said: before',
+      'later one',
+      'You said: later one',
+      'later two',
+      'You said: later two',
+    ]);
+    await page.reload();
+    await connected(page);
+    await answers(page).nth(2).waitFor();
+    expect(await page.locator('.bubble').allInnerTexts()).toEqual([
+      'before',
+      'later one',
+      'later two',
+    ]);
+  });
+
+  test('with the network says offline, and comes back with it', async () => {
+    const { page, context } = await shared.open();
+    await connected(page);
+    await context.setOffline(true);
+    await page.getByRole('status').getByText('You are offline').waitFor();
+    await say(page, 'written offline');
+    await page.getByText('Waits for the connection').waitFor();
+    await context.setOffline(false);
+    await answers(page).getByText('You said: written offline').waitFor();
+    expect(await page.locator('.bubble').count()).toBe(1);
+  });
+
+  test('by revoked access asks the portal, which tells why', async () => {
+    const { page } = await shared.open();
+    await connected(page);
+    const made = shared.portal.created();
+    shared.portal.endAll(4003);
+    await expect.poll(() => shared.portal.created()).toBe(made + 1);
+    await connected(page);
+    shared.portal.create = { status: 403, code: 'no_permission' };
+    shared.portal.endAll(4003);
+    await page.getByRole('status').getByText('You have no right').waitFor();
+    expect(await page.locator('.dot').getAttribute('data-state')).toBe('stopped');
+    mend();
+  });
+});
