@@ -616,6 +616,7 @@ describe('subscriptions', () => {
       'delete',
     ]);
     expect(told[1].session.hasActiveRun).toBe(true);
+    expect(told[2].session).toMatchObject({ hasActiveRun: false, activeRunIds: [] });
     expect(told[3].session.label).toBe('Named');
     expect(told[5].session).toBeNull();
     expect(changes(idle)).toEqual([]);
