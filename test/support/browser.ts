@@ -3,6 +3,7 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { onTestFinished } from 'vitest';
 import { type ChainUnderTest, ONE, PASSWORDS } from './chain.ts';
+import { createInbox, type Inbox } from './inbox.ts';
 
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
@@ -20,6 +21,9 @@ export function launchBrowser(): Promise<Browser> {
   });
 }
 
+/** Less than a test has, so that a failure names what was waited for. */
+const PATIENCE_MS = 12_000;
+
 export interface OpenOptions {
   /** Signed in already, as if by an earlier visit. */
   user?: string;
@@ -27,8 +31,6 @@ export interface OpenOptions {
   locale?: string;
   dark?: boolean;
   phone?: boolean;
-  /** Before the page is opened. */
-  prepare?: (context: BrowserContext) => Promise<unknown>;
 }
 
 export interface OpenedPage {
@@ -37,7 +39,7 @@ export interface OpenedPage {
   /** Exceptions and whatever the console calls an error, a stopped request of the policy among them. */
   readonly complaints: string[];
   /** Text frames that came over WebSockets. */
-  readonly frames: string[];
+  readonly frames: Inbox<string>;
   /** WebSockets opened so far. */
   sockets(): number;
   /** Answers of session/create so far: their statuses. */
@@ -58,18 +60,20 @@ export async function openPage(
     ...(phone && { isMobile: true, hasTouch: true, deviceScaleFactor: 2 }),
     permissions: ['clipboard-read', 'clipboard-write'],
   });
-  // Less than a test has, so that a failure names what was waited for.
-  context.setDefaultTimeout(6_000);
-  onTestFinished(() => context.close());
+  context.setDefaultTimeout(PATIENCE_MS);
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === 'fail') await tellWhatIsShown(context);
+    await context.close();
+  });
+  await listen(context);
   if (user !== undefined) await remember(context, await signIn(chain, user));
-  await options.prepare?.(context);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text());
   });
-  const frames: string[] = [];
+  const frames = createInbox<string>();
   let sockets = 0;
   page.on('websocket', (socket) => {
     sockets += 1;
@@ -81,6 +85,14 @@ export async function openPage(
   });
   await page.goto(pageUrl(chain, 'instance' in options ? options.instance : ONE));
   return { page, context, complaints, frames, sockets: () => sockets, created };
+}
+
+/** A failure names what was waited for; what was there instead is half of the answer. */
+async function tellWhatIsShown(context: BrowserContext): Promise<void> {
+  for (const page of context.pages()) {
+    const text = await page.locator('body').innerText();
+    process.stderr.write(`--- ${page.url()}\n${text}\n`);
+  }
 }
 
 export function pageUrl(chain: ChainUnderTest, instance: string | undefined): string {
@@ -122,8 +134,7 @@ function remember(context: BrowserContext, login: Login): Promise<unknown> {
 /* ---- what a user sees and does ---- */
 
 export const composer = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true });
-export const status = (page: Page) => page.locator('.status');
-export const answers = (page: Page) => page.getByRole('article', { name: 'Assistant' });
+export const answers = (page: Page) => page.locator('article.answer');
 export const finished = (page: Page) => page.locator('article.answer:not(.live)');
 
 /** Resolves when the page says that it is connected. */
@@ -141,4 +152,67 @@ export function transcript(page: Page): Promise<string[]> {
   return page
     .locator('article.user .bubble, article.answer .prose')
     .evaluateAll((all) => all.map((each) => String(each.textContent).trim()));
+}
+
+/** What the line below the composer said, and when the page was in which state. */
+export interface Said {
+  /** `retrying` goes on by itself, `stopped` does not. */
+  readonly state: string;
+  readonly words: string;
+}
+
+const SAID = new WeakMap<Page, Inbox<Said>>();
+
+/** Every state so far, however briefly it was shown. */
+export function saidBy(page: Page): Inbox<Said> {
+  const known = SAID.get(page) ?? createInbox<Said>();
+  SAID.set(page, known);
+  return known;
+}
+
+/** Resolves when the line below the composer says this, or has said it: with the page's state then. */
+export async function told(page: Page, words: string): Promise<string> {
+  const late = new Error(`the page never said "${words}"`);
+  const timer = Promise.withResolvers<Said>();
+  const timeout = setTimeout(() => timer.reject(late), PATIENCE_MS);
+  const found = saidBy(page).find((each) => each.words.includes(words));
+  const { state } = await Promise.race([found, timer.promise]);
+  clearTimeout(timeout);
+  return state;
+}
+
+/** The page tells by itself: looking now and then would miss what is shown for a moment. */
+async function listen(context: BrowserContext): Promise<void> {
+  await context.exposeBinding('testSaid', ({ page }, state: string, words: string) =>
+    saidBy(page).push({ state, words }),
+  );
+  await context.addInitScript(`{
+    let last = '';
+    const look = () => {
+      const line = document.querySelector('.status');
+      const now = line ? line.dataset.state + line.textContent : '';
+      if (now === last) return;
+      last = now;
+      if (line) testSaid(line.dataset.state, line.textContent);
+    };
+    new MutationObserver(look).observe(document, {
+      subtree: true, childList: true, characterData: true, attributes: true,
+    });
+  }`);
+}
+
+/** Holds one answer of session/create back until `meanwhile` is over; what that resolves with is the answer. */
+export function interceptCreate(
+  page: Page,
+  meanwhile: (answer: Record<string, unknown>) => Promise<Record<string, unknown>>,
+): Promise<unknown> {
+  return page.route(
+    '**/webchat/session/create',
+    async (route) => {
+      const response = await route.fetch();
+      const answer = await meanwhile((await response.json()) as Record<string, unknown>);
+      await route.fulfill({ response, json: answer });
+    },
+    { times: 1 },
+  );
 }

@@ -49,17 +49,19 @@ export interface Knock {
   token?: string;
   instance?: string;
   origin?: string;
-  headers?: Readonly<Record<string, string>>;
+  /** The name that the front is asked by. */
+  host?: string;
 }
 
 /** Shakes hands; or, if the front or the gateway refuses, resolves with the close. */
 export async function knock(
   chain: ChainUnderTest,
-  { token, instance = ONE, origin = chain.origin, headers = {} }: Knock,
+  { token, instance = ONE, origin = chain.origin, host = '127.0.0.1' }: Knock,
 ): Promise<ChainClient | { code: number; reason: string }> {
   const query = token === undefined ? '' : `?token=${token}`;
-  const socket = new WebSocket(`ws://127.0.0.1:${chain.line.port}/oc-ws/${instance}${query}`, {
-    headers: { ...headers, Origin: origin },
+  const { port } = chain.line;
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/oc-ws/${instance}${query}`, {
+    headers: { Origin: origin, Host: `${host}:${port}` },
   });
   onTestFinished(() => socket.terminate());
   const inbox = createInbox<Json>();

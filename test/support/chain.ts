@@ -3,13 +3,15 @@
  * refusal service, and nginx (or the development edge) before them. The model is this process's to script.
  */
 
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Front, startFront } from '../../deploy/dev/front.ts';
 import { renderMap } from '../../deploy/nginx/map.ts';
+import { hashPassword } from '../../portal/auth/passwords.ts';
+import { openStore } from '../../portal/store/store.ts';
 import { type Line, startLine } from './line.ts';
 import { builtPage } from './page-build.ts';
 import { createPart, type Part, runCommand } from './part.ts';
@@ -64,104 +66,70 @@ export interface ChainUnderTest {
   /** Writes openclaw.json with these changes to its section `gateway` and to `agents.defaults`. */
   configureGateway(gateway: Fields, defaults?: Fields): Promise<void>;
   /** SIGHUP, as `nginx -s reload`. */
-  reloadNginx(): Promise<void>;
+  reloadNginx(): void;
+  /** Of nginx's master. */
+  nginxPid(): number;
+  /** Why handshakes were refused so far, as nginx's access log has it. */
+  denials(): Promise<string[]>;
   /** Everything that every part has written. */
   logs(): Promise<string>;
   stop(): Promise<void>;
 }
 
+/** Where everything is. */
+interface Plan {
+  readonly folder: string;
+  readonly frontFolder: string;
+  readonly portalFile: string;
+  readonly ports: Record<'front' | 'gateway' | 'admin' | 'portal' | 'refusals', number>;
+  /** What the browser connects to: the line before the front. */
+  readonly publicPort: number;
+  readonly hosts: Record<'page' | 'api' | 'socket', string>;
+  readonly origin: string;
+  readonly api: string;
+}
+
+/** Rejects, with nothing left running, if a part does not come up. */
 export async function startChain(options: ChainOptions = {}): Promise<ChainUnderTest> {
-  const folder = mkdtempSync(join(tmpdir(), 'oc-chain-'));
-  const [line, upstream, pageDir] = await Promise.all([
+  const [line, upstream, pageDir, ports] = await Promise.all([
     startLine(),
     startOpenAiUpstream(),
     builtPage(),
+    freePorts(),
   ]);
-  const ports = await freePorts();
   line.target = ports.front;
-  const hosts = options.threeHosts
-    ? { page: 'app.localhost', api: 'm.localhost', socket: 'api.localhost' }
-    : { page: '127.0.0.1', api: '127.0.0.1', socket: '127.0.0.1' };
-  const origin = `http://${hosts.page}:${line.port}`;
-  const api = `http://${hosts.api}:${line.port}`;
-
-  const openclaw = join(folder, 'openclaw.json');
-  const configureGateway = async (gateway: Fields = {}, defaults?: Fields) =>
-    writeJson(openclaw, {
-      ...gatewaySettings({ origin, adminPort: ports.admin, upstream: upstream.url }),
-      ...(defaults && { agents: { defaults } }),
-      gateway: {
-        ...gatewaySettings({ origin, adminPort: ports.admin, upstream: upstream.url }).gateway,
-        ...options.gateway,
-        ...gateway,
-      },
-    });
+  const plan = makePlan(options, ports, line.port);
+  const { folder, frontFolder } = plan;
+  const configureGateway = (gateway: Fields = {}, defaults?: Fields) =>
+    writeGatewaySettings(plan, upstream.url, { ...options.gateway, ...gateway }, defaults);
   await configureGateway();
-  const portalFile = join(folder, 'portal.json');
-  await writeJson(portalFile, {
-    listen: { port: ports.portal },
-    database: './portal.sqlite',
-    jwtSecret: '${OC_JWT_SECRET}',
-    internalSecret: '${OC_INTERNAL_SECRET}',
-    publicWsBase: `ws://${hosts.socket}:${line.port}/oc-ws/`,
-    apiBase: options.threeHosts ? api : '',
-    allowedOrigins: [origin],
-    trustedProxies: ['127.0.0.1'],
-    gateways: [{ adminUrl: `http://127.0.0.1:${ports.admin}`, token: '${OC_ADMIN_TOKEN}' }],
-    pageDir,
-    // Every test of a file comes from one address and as one of two users.
-    limits: { loginsPerAddress: 1000, loginsPerUser: 1000, sessionsPerUser: 1000 },
-    ...options.portal,
-  });
-
-  const part = (name: string, ...args: string[]) =>
-    createPart({ name, args, env: { ...SECRETS, HOME: folder, OPENCLAW_STATE_DIR: folder } });
-  const source = (...path: string[]) => join(ROOT, ...path);
-  const gateway = part(
-    'gateway',
-    ...[source('gateway', 'main.ts'), 'serve', '--port', String(ports.gateway)],
-  );
-  const portal = part(
-    'portal',
-    ...[source('portal', 'main.ts'), 'serve', '--config', portalFile],
-  );
-  const refusals = part(
-    'refusals',
-    ...[source('deploy', 'edge', 'main.ts'), '--listen', `127.0.0.1:${ports.refusals}`],
-  );
-  const operate = (args: readonly string[], input?: string) =>
-    runCommand(
-      [source('portal', 'main.ts'), ...args, '--config', portalFile],
-      { ...SECRETS, HOME: folder },
-      input,
-    );
-  const backend = `127.0.0.1:${ports.gateway}`;
-  const map = renderMap([ONE, TWO].map((id) => ({ id, backend })));
-  if (!map.ok) throw new Error(map.problems.join('\n'));
-  const frontFolder = join(folder, 'front');
-  const [front] = await Promise.all([
-    startFront({
-      kind: options.front ?? 'nginx',
-      folder: frontFolder,
-      port: ports.front,
-      portal: `127.0.0.1:${ports.portal}`,
-      refusals: `127.0.0.1:${ports.refusals}`,
-      map: map.text,
-      internalSecret: SECRETS.OC_INTERNAL_SECRET,
-      values: {
-        serverNames: { page: [hosts.page], api: [hosts.api], socket: [hosts.socket] },
-        allowedOrigins: [origin],
-        ...options.values,
-      },
+  await writePortalSettings(plan, pageDir, options.portal);
+  const { gateway, portal, refusals } = createParts(plan);
+  let front: Front | undefined;
+  const stop = async () => {
+    await line.close();
+    const parts = [gateway, portal, refusals].map((each) => each.kill());
+    await Promise.all([front?.stop(), ...parts, upstream.close()]);
+    await rm(folder, { recursive: true, force: true });
+  };
+  const started = await Promise.allSettled([
+    startPlannedFront(plan, options).then((each) => {
+      front = each;
     }),
     gateway.start(),
     refusals.start(),
-    portal.start().then(() => seed(operate, backend)),
+    seed(plan).then(() => portal.start()),
   ]);
+  const failure = started.find((each) => each.status === 'rejected');
+  if (failure) {
+    await stop();
+    throw failure.reason;
+  }
 
+  const nginxPid = () => Number(readFileSync(join(frontFolder, 'nginx.pid'), 'utf8'));
   return {
-    origin,
-    api,
+    origin: plan.origin,
+    api: plan.api,
     frontPort: ports.front,
     portalPort: ports.portal,
     line,
@@ -169,77 +137,162 @@ export async function startChain(options: ChainOptions = {}): Promise<ChainUnder
     gateway,
     portal,
     refusals,
-    operator: (...args) => operate(args),
+    operator: (...args) =>
+      runCommand(
+        [join(ROOT, 'portal', 'main.ts'), ...args, '--config', plan.portalFile],
+        environment(plan),
+      ),
     configureGateway,
-    async reloadNginx() {
-      process.kill(Number(await readFile(join(frontFolder, 'nginx.pid'), 'utf8')), 'SIGHUP');
+    reloadNginx: () => void process.kill(nginxPid(), 'SIGHUP'),
+    nginxPid,
+    async denials() {
+      const log = await readFile(join(frontFolder, 'oc-gateway.log'), 'utf8');
+      return [...log.matchAll(/"deny":"([a-z_]+)"/g)].map(([, word = '']) => word);
     },
     async logs() {
       const names = (await readdir(frontFolder)).filter((name) => name.endsWith('.log'));
       const texts = await Promise.all(
         names.map((name) => readFile(join(frontFolder, name), 'utf8')),
       );
-      return [gateway, portal, refusals].map((each) => each.output()).concat(texts).join('\n');
+      return [gateway, portal, refusals]
+        .map((each) => each.output())
+        .concat(texts)
+        .join('\n');
     },
-    async stop() {
-      await line.close();
-      await front.stop();
-      await Promise.all([gateway.kill(), portal.kill(), refusals.kill(), upstream.close()]);
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 
-function gatewaySettings(at: { origin: string; adminPort: number; upstream: string }) {
+function makePlan(options: ChainOptions, ports: Plan['ports'], publicPort: number): Plan {
+  const folder = mkdtempSync(join(tmpdir(), 'oc-chain-'));
+  const hosts = options.threeHosts
+    ? { page: 'app.localhost', api: 'm.localhost', socket: 'api.localhost' }
+    : { page: '127.0.0.1', api: '127.0.0.1', socket: '127.0.0.1' };
   return {
+    folder,
+    frontFolder: join(folder, 'front'),
+    portalFile: join(folder, 'portal.json'),
+    ports,
+    publicPort,
+    hosts,
+    origin: `http://${hosts.page}:${publicPort}`,
+    api: `http://${hosts.api}:${publicPort}`,
+  };
+}
+
+function environment({ folder }: Plan): Record<string, string> {
+  return { ...SECRETS, HOME: folder, OPENCLAW_STATE_DIR: folder };
+}
+
+function createParts(plan: Plan) {
+  const { ports, portalFile } = plan;
+  const part = (name: string, ...args: string[]) =>
+    createPart({ name, args, env: environment(plan) });
+  const gateway = join(ROOT, 'gateway', 'main.ts');
+  const portal = join(ROOT, 'portal', 'main.ts');
+  const refusals = join(ROOT, 'deploy', 'edge', 'main.ts');
+  return {
+    gateway: part('gateway', gateway, 'serve', '--port', String(ports.gateway)),
+    portal: part('portal', portal, 'serve', '--config', portalFile),
+    refusals: part('refusals', refusals, '--listen', `127.0.0.1:${ports.refusals}`),
+  };
+}
+
+function startPlannedFront(plan: Plan, options: ChainOptions): Promise<Front> {
+  const { hosts, ports } = plan;
+  const backend = `127.0.0.1:${ports.gateway}`;
+  const map = renderMap([ONE, TWO].map((id) => ({ id, backend })));
+  if (!map.ok) throw new Error(map.problems.join('\n'));
+  return startFront({
+    kind: options.front ?? 'nginx',
+    folder: plan.frontFolder,
+    port: ports.front,
+    portal: `127.0.0.1:${ports.portal}`,
+    refusals: `127.0.0.1:${ports.refusals}`,
+    map: map.text,
+    internalSecret: SECRETS.OC_INTERNAL_SECRET,
+    values: {
+      serverNames: { page: [hosts.page], api: [hosts.api], socket: [hosts.socket] },
+      allowedOrigins: [plan.origin],
+      ...options.values,
+    },
+  });
+}
+
+function writeGatewaySettings(
+  plan: Plan,
+  upstream: string,
+  gateway: Fields,
+  defaults: Fields = { model: 'mock/mock-1' },
+): Promise<void> {
+  return writeJson(join(plan.folder, 'openclaw.json'), {
     gateway: {
       bind: 'loopback',
       trustedProxies: ['127.0.0.1'],
       auth: { mode: 'trusted-proxy', trustedProxy: { allowLoopback: true } },
-      controlUi: { allowedOrigins: [at.origin], dangerouslyDisableDeviceAuth: true },
-      admin: { port: at.adminPort, token: '${OC_ADMIN_TOKEN}' },
+      controlUi: { allowedOrigins: [plan.origin], dangerouslyDisableDeviceAuth: true },
+      admin: { port: plan.ports.admin, token: '${OC_ADMIN_TOKEN}' },
       shutdown: { graceSeconds: 1 },
+      ...gateway,
     },
-    agents: { defaults: { model: 'mock/mock-1' } },
+    agents: { defaults },
     models: {
       providers: {
         mock: {
-          baseUrl: `${at.upstream}/v1`,
+          baseUrl: `${upstream}/v1`,
           apiKey: '${MODEL_KEY}',
-          models: [{ id: 'mock-1', input: ['text', 'image'] }, { id: 'mock-2' }],
+          models: [
+            { id: 'mock-1', name: 'Large', input: ['text', 'image'] },
+            { id: 'mock-2', name: 'Small' },
+          ],
         },
       },
     },
     logging: { level: 'debug' },
-  };
+  });
 }
 
-async function seed(
-  operate: (args: readonly string[], input?: string) => Promise<string>,
-  backend: string,
-): Promise<void> {
-  const starters = STARTERS.flatMap((starter) => ['--starter', starter]);
-  const instance = (id: string, name: string) =>
-    operate(['instances', 'add', id, '--backend', backend, '--name', name, ...starters]);
-  const user = (id: string, name: string) =>
-    operate(['users', 'add', id, '--name', name, '--password-stdin'], `${PASSWORDS[id]}\n`);
-  await Promise.all([
-    instance(ONE, 'Mika'),
-    instance(TWO, 'Otto'),
-    user('alice', 'Alice'),
-    user('bob', 'Bob'),
-  ]);
-  await Promise.all([
-    operate(['grants', 'add', 'alice', ONE]),
-    operate(['grants', 'add', 'alice', TWO]),
-    operate(['grants', 'add', 'bob', ONE]),
-  ]);
+function writePortalSettings(plan: Plan, pageDir: string, changes: Fields = {}): Promise<void> {
+  const { hosts, origin, api, ports, publicPort } = plan;
+  return writeJson(plan.portalFile, {
+    listen: { port: ports.portal },
+    database: './portal.sqlite',
+    jwtSecret: '${OC_JWT_SECRET}',
+    internalSecret: '${OC_INTERNAL_SECRET}',
+    publicWsBase: `ws://${hosts.socket}:${publicPort}/oc-ws/`,
+    apiBase: api === origin ? '' : api,
+    allowedOrigins: [origin],
+    trustedProxies: ['127.0.0.1'],
+    gateways: [{ adminUrl: `http://127.0.0.1:${ports.admin}`, token: '${OC_ADMIN_TOKEN}' }],
+    pageDir,
+    // Every test of a file comes from one address and as one of two users.
+    limits: { loginsPerAddress: 1000, loginsPerUser: 1000, sessionsPerUser: 1000 },
+    ...changes,
+  });
+}
+
+/** In this process: seven commands, each a process of its own, would take longer than all the rest. */
+async function seed({ folder, ports }: Plan): Promise<void> {
+  const now = Date.now();
+  const backend = `127.0.0.1:${ports.gateway}`;
+  const store = openStore(join(folder, 'portal.sqlite'));
+  for (const [id, name] of [
+    [ONE, 'Mika'],
+    [TWO, 'Otto'],
+  ] as const) {
+    store.instances.put({ id, name, backend, starters: STARTERS, enabled: true }, now);
+  }
+  for (const [id, password] of Object.entries(PASSWORDS)) {
+    const name = id.replace(/^./, (first) => first.toUpperCase());
+    store.users.add({ id, name, passwordHash: await hashPassword(password), now });
+    store.instances.grant({ userId: id, instanceId: ONE }, now);
+  }
+  store.instances.grant({ userId: 'alice', instanceId: TWO }, now);
+  store.close();
 }
 
 /** Below those that the system gives to others, so that a part finds its own free when it starts again. */
-async function freePorts(): Promise<
-  Record<'front' | 'gateway' | 'admin' | 'portal' | 'refusals', number>
-> {
+async function freePorts(): Promise<Plan['ports']> {
   for (;;) {
     const first = 20_000 + Math.floor(Math.random() * 2_400) * 5;
     const five = [first, first + 1, first + 2, first + 3, first + 4] as const;

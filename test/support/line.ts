@@ -8,23 +8,31 @@ export interface Line {
   target: number;
   /** Ends all connections without a word, as a network that goes away; new ones are served. */
   cut(): void;
-  /** Bytes of the connections that are open now stop, in both directions, and nobody is told. */
+  /** Bytes of the WebSockets that are open now stop, in both directions, and nobody is told. */
   silence(): void;
   close(): Promise<void>;
 }
 
 export async function startLine(): Promise<Line> {
   const sockets = new Set<Socket>();
+  const webSockets = new Set<Socket>();
   const keep = (socket: Socket) => {
     sockets.add(socket);
     // A reset by either side is an end like any other; `close` follows it.
     socket.on('error', () => {});
-    socket.once('close', () => sockets.delete(socket));
+    socket.once('close', () => {
+      sockets.delete(socket);
+      webSockets.delete(socket);
+    });
   };
   const server = createServer((client) => {
     const front = connect({ port: line.target, host: '127.0.0.1' });
     keep(client);
     keep(front);
+    client.on('data', (chunk) => {
+      if (!chunk.includes('Upgrade: websocket')) return;
+      webSockets.add(client).add(front);
+    });
     client.pipe(front);
     front.pipe(client);
     client.once('close', () => void front.destroy());
@@ -41,7 +49,7 @@ export async function startLine(): Promise<Line> {
     target: 0,
     cut,
     silence() {
-      for (const socket of sockets) {
+      for (const socket of webSockets) {
         socket.unpipe();
         socket.pause();
       }
