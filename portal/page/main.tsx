@@ -2,8 +2,9 @@
 
 import { render } from 'preact';
 import { readAddress } from './address.ts';
-import { createPortal, findPortal } from './api.ts';
+import { createPortal, findPortal, type Portal } from './api.ts';
 import { applyLanguage } from './i18n.ts';
+import { storedTokens } from './sign-in.ts';
 import { applyTheme } from './theme.ts';
 import { App } from './ui/app.tsx';
 
@@ -13,14 +14,24 @@ async function begin(place: HTMLElement): Promise<void> {
   const address = readAddress();
   // Everything is shown before this is known; only requests wait for it.
   const portal = createPortal(findPortal());
-  let badTicket = false;
-  if (address.ticket !== undefined) {
-    badTicket = await portal.loginWithTicket(address.ticket).then(
-      () => false,
-      () => true,
-    );
-  }
+  const badTicket = address.ticket !== undefined && !(await enter(portal, address.ticket));
   render(<App portal={portal} address={address} badTicket={badTicket} />, place);
+}
+
+/**
+ * False if the ticket is no good. Whoever is signed in stays so: else a link could put somebody into another's
+ * account without their knowing, and read there what they write.
+ */
+async function enter(portal: Portal, ticket: string): Promise<boolean> {
+  const signedIn = storedTokens() !== undefined && (await works(portal.instances()));
+  return signedIn || works(portal.loginWithTicket(ticket));
+}
+
+function works(attempt: Promise<unknown>): Promise<boolean> {
+  return attempt.then(
+    () => true,
+    () => false,
+  );
 }
 
 const place = document.getElementById('page');

@@ -131,6 +131,13 @@ describe('signing in', () => {
     expect(page.url()).not.toContain('ticket');
   });
 
+  test('is not changed by a ticket while somebody is signed in', async () => {
+    const { page } = await shared.open({ address: '?instance_id=oc-ai-jp-2-02#ticket=good' });
+    await connected(page);
+    expect(page.url()).not.toContain('ticket');
+    expect(await page.evaluate("localStorage.getItem('sc_portal_token')")).toMatch(/^access-1-/);
+  });
+
   test('with a ticket that is used up says so', async () => {
     const { page } = await shared.open({
       signedIn: false,
