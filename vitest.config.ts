@@ -6,6 +6,8 @@ export default defineConfig({
     pool: 'forks',
     reporters: ['default', './test/support/closing-line.ts'],
     include: ['test/**/*.test.ts'],
+    // Most tests wait for other processes, so two cores have time for a third.
+    maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 20_000,
   },

@@ -21,6 +21,8 @@ export interface Lanes {
   open(principal: Principal, key: string): Lane;
   find(principal: Principal, key: string): Lane | undefined;
   findRun(principal: Principal, runId: string): LiveRun | undefined;
+  /** All of a user, in all instances. */
+  ofUser(userId: string): Lane[];
   /** Forgets a lane that holds nothing. */
   release(lane: Lane): void;
 }
@@ -60,6 +62,9 @@ export function createLanes(): Lanes {
       }
       return undefined;
     },
+
+    ofUser: (userId) =>
+      [...(users.get(userId)?.values() ?? [])].flatMap((sessions) => [...sessions.values()]),
 
     release(lane) {
       if (lane.active || lane.queue.length > 0) return;

@@ -16,7 +16,7 @@ import type {
 import { buildContext, contextBudget } from './transcript.ts';
 
 /** Why a run was ended from outside: by its user, by its own time limit, by the process going down. */
-export type AbortReason = 'user' | 'timeout' | 'shutdown';
+export type AbortReason = 'user' | 'timeout' | 'too_long' | 'shutdown';
 
 /** A run that this process holds, from its acceptance to its end. Belongs to a session, never to a socket. */
 export interface LiveRun {
@@ -31,6 +31,8 @@ export interface LiveRun {
   showThinking: boolean;
   /** The model that answers (or answered last). */
   model: ConfiguredModel | undefined;
+  /** Its end is known and about to be told: it does not count as active any more. */
+  over: boolean;
   abort(reason: AbortReason): void;
   readonly signal: AbortSignal;
   readonly aborted: () => AbortReason | undefined;
@@ -65,6 +67,8 @@ export interface RunDeps {
   now: () => number;
   /** True once the store takes writes again; false if it fails for another reason, or the process stops first. */
   storeRecovered: () => Promise<boolean>;
+  /** Characters of an answer, thoughts and tool arguments included, at which it is cut off. */
+  maxAnswerChars: () => number;
   /** Unexpected errors, for the log. */
   onBug: (error: unknown, run: LiveRun) => void;
 }
@@ -81,6 +85,7 @@ export function createLiveRun(principal: Principal, record: RunRecord): LiveRun 
     unsaved: '',
     showThinking: false,
     model: undefined,
+    over: false,
     abort(why) {
       reason ??= why;
       controller.abort();
@@ -124,6 +129,7 @@ export async function executeRun(
 /** Stores how the run ended, then tells the listener. Also ends a run that never started. */
 export async function endRun(run: LiveRun, end: RunEnd, deps: RunDeps): Promise<void> {
   const told = await saveEnd(run, end, deps);
+  run.over = true;
   deps.listener.ended(run, told);
   run.settle(told);
 }
@@ -155,6 +161,14 @@ async function stream(
   const { listener, store } = deps;
   let usage: Usage | undefined;
   const withUsage = () => (usage ? { usage } : {});
+  const maxChars = deps.maxAnswerChars();
+  let chars = 0;
+  /** A model that never ends would fill the memory. */
+  const mayGrow = (delta: string): boolean => {
+    chars += delta.length;
+    if (chars > maxChars) run.abort('too_long');
+    return chars <= maxChars;
+  };
   const result = await deps.callModel({
     models,
     request: (model) => ({
@@ -182,11 +196,13 @@ async function stream(
     onEvent(event) {
       switch (event.type) {
         case 'text':
+          if (!mayGrow(event.delta)) return;
           run.answer.addText(event.delta);
           run.unsaved += event.delta;
           listener.delta(run, event.delta);
           return;
         case 'reasoning':
+          if (!mayGrow(event.delta)) return;
           run.answer.addReasoning(event.delta);
           if (agent.reasoning === 'stream') listener.reasoning(run, event.delta);
           return;
@@ -195,6 +211,7 @@ async function stream(
         case 'tool_call_start':
           return run.answer.startToolCall(event.id, event.name, event.signature);
         case 'tool_call_delta':
+          if (!mayGrow(event.delta)) return;
           return run.answer.addToolArguments(event.id, event.delta);
         case 'usage':
           usage = event.usage;
@@ -209,6 +226,10 @@ async function stream(
   if (reason === 'timeout') {
     const message = `The run took longer than ${timeoutMs / 1000} s and was stopped.`;
     return { state: 'error', failure: { ...named(run), kind: 'timeout', message }, ...withUsage() };
+  }
+  if (reason === 'too_long') {
+    const message = `The answer grew over ${maxChars} characters and was cut off.`;
+    return { state: 'error', failure: { ...named(run), kind: 'unknown', message }, ...withUsage() };
   }
   if (reason) return { state: 'aborted', stopReason: reason, ...withUsage() };
   if (result.type === 'error') return { state: 'error', failure: result.failure, ...withUsage() };

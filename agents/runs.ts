@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Catalog, ConfiguredModel } from './definition.ts';
 import { createLanes, type Lane } from './lanes.ts';
 import type { ModelCaller } from './model-call.ts';
+import { createPlaces } from './places.ts';
 import type { Principal } from './principal.ts';
 import {
   type AbortReason,
@@ -31,8 +32,12 @@ export interface RunsOptions {
   /** How much streamed text a crash may cost, in milliseconds of streaming. */
   checkpointMs: () => number;
   maxQueuedPerSession: () => number;
-  /** Runs under way at once, over all users; 0 is no limit. The rest wait in the order of their sessions' arrival. */
+  /** Runs under way at once, over all users; 0 is no limit. The rest wait, and users take turns. */
   maxConcurrent: () => number;
+  /** The same of one user. */
+  maxPerUser: () => number;
+  /** Characters at which an answer is cut off. */
+  maxAnswerChars: () => number;
   /** A checkpoint is durable; `chars` counts UTF-16 units. */
   onCheckpoint?: (run: LiveRun, chars: number) => void;
   /** Where errors go that should not happen: a storage that refuses, a bug. */
@@ -51,6 +56,8 @@ export interface Runs {
    * that they find the session as `work` left it.
    */
   clear<T>(principal: Principal, key: string, work: () => Promise<T>): Promise<T>;
+  /** The same for all sessions of a user, in all instances. */
+  clearUser<T>(userId: string, work: () => Promise<T>): Promise<T>;
   active(principal: Principal, key: string): LiveRun | undefined;
   /** Active first, then queued. */
   of(principal: Principal, key: string): readonly LiveRun[];
@@ -67,11 +74,12 @@ export function createRuns(options: RunsOptions): Runs {
   const { store } = options;
   const lanes = createLanes();
   const running = new Set<LiveRun>();
-  /** Lanes whose next run waits for one of another session to end. */
-  const waiting = new Set<Lane>();
+  const places = createPlaces(options);
   const checkpoints = createCheckpoints(options);
-  /** Sends on their way into the store, over all lanes; true if they are stored as started. */
-  const accepting = new Map<Promise<AcceptedTurn>, boolean>();
+  /** Sends on their way into the store, over all lanes. */
+  const accepting = new Set<Promise<AcceptedTurn>>();
+  /** Users whose sessions are all being emptied: settles when that is done. */
+  const leaving = new Map<string, Promise<void>>();
   let draining = false;
   let stopped = false;
   const stopping = Promise.withResolvers<void>();
@@ -88,6 +96,7 @@ export function createRuns(options: RunsOptions): Runs {
     },
     now: options.now,
     storeRecovered,
+    maxAnswerChars: options.maxAnswerChars,
     onBug: (error, run) => options.onBug(error, { run, during: 'run' }),
   };
 
@@ -95,18 +104,25 @@ export function createRuns(options: RunsOptions): Runs {
     if (stopped || lane.active) return;
     // What is stored as started would not be taken up by the next process: it still runs in this one.
     if (draining && lane.queue[0]?.record.state !== 'running') return;
-    if (lane.queue.length > 0 && isFull()) {
-      waiting.add(lane);
-      return;
-    }
+    if (lane.queue.length === 0) return lanes.release(lane);
+    if (places.take(lane)) begin(lane);
+  }
+
+  /** Starts the next run of a session that has a place. */
+  function begin(lane: Lane): void {
     const run = lane.queue.shift();
-    if (!run) return lanes.release(lane);
+    if (!run) {
+      // It was aborted while its session waited.
+      places.give(lane);
+      return lanes.release(lane);
+    }
     lane.active = run;
     running.add(run);
     void execute(run).finally(() => {
       running.delete(run);
       checkpoints.forget(run);
       lane.active = undefined;
+      places.give(lane);
       pumpWaiting();
       pump(lane);
     });
@@ -126,40 +142,29 @@ export function createRuns(options: RunsOptions): Runs {
     return Promise.race([recovery.then(() => true), stopping.promise.then(() => false)]);
   }
 
-  function isFull(): boolean {
-    const limit = options.maxConcurrent();
-    return limit > 0 && running.size >= limit;
-  }
-
-  /** Whether a run may be stored as started: the places of those on their way are taken. */
-  function hasRoom(): boolean {
-    const limit = options.maxConcurrent();
-    const starting = [...accepting.values()].filter(Boolean).length;
-    return limit === 0 || running.size + waiting.size + starting < limit;
-  }
-
   /** Resolves when no send is being stored and no run is under way. */
   async function settled(): Promise<void> {
     while (accepting.size > 0 || running.size > 0) {
-      await Promise.allSettled([...accepting.keys(), ...[...running].map((run) => run.ended)]);
+      await Promise.allSettled([...accepting, ...[...running].map((run) => run.ended)]);
       // Whoever else waits for the same has its turn: a send that was stored starts its run.
       await nextTurn();
     }
   }
 
-  /** Whoever waited longest goes first; a session that just ended a run queues up behind. */
+  /** Whose turn it is goes first; a session that just ended a run queues up behind. */
   function pumpWaiting(): void {
-    for (const lane of waiting) {
-      if (isFull()) return;
-      waiting.delete(lane);
-      pump(lane);
+    if (stopped) return;
+    for (let lane = places.next(); lane; lane = places.next()) {
+      const mayStart = !draining || lane.queue[0]?.record.state === 'running';
+      if (mayStart && !lane.active) begin(lane);
+      else places.give(lane);
     }
   }
 
   async function execute(run: LiveRun): Promise<void> {
     // The acknowledgement of the send leaves first; then the work begins.
     await nextTurn();
-    if (run.record.state === 'queued' && !(await begin(run))) return;
+    if (run.record.state === 'queued' && !(await markStarted(run))) return;
     const agent = options.catalog().agents.get(run.record.agentId);
     if (!agent) return refuse(run, `The agent "${run.record.agentId}" is not configured any more.`);
     const models = chainFor(run, agent.models);
@@ -168,7 +173,7 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   /** Marks a queued run as started; if that cannot be, ends it for those who wait. */
-  async function begin(run: LiveRun): Promise<boolean> {
+  async function markStarted(run: LiveRun): Promise<boolean> {
     const { sessionKey, runId } = run.record;
     for (;;) {
       try {
@@ -199,6 +204,7 @@ export function createRuns(options: RunsOptions): Runs {
 
   /** Ends a run for those who wait for it, without a word to the store. */
   function tell(run: LiveRun, end: RunEnd): void {
+    run.over = true;
     options.listener.ended(run, end);
     run.settle(end);
   }
@@ -228,7 +234,8 @@ export function createRuns(options: RunsOptions): Runs {
   /** The session's lane, once nobody empties it. At once if nobody does. */
   function free(principal: Principal, key: string): Lane | Promise<Lane> {
     const lane = lanes.open(principal, key);
-    return lane.clearing ? lane.clearing.then(() => free(principal, key)) : lane;
+    const clearing = lane.clearing ?? leaving.get(principal.userId);
+    return clearing ? clearing.then(() => free(principal, key)) : lane;
   }
 
   return {
@@ -246,15 +253,16 @@ export function createRuns(options: RunsOptions): Runs {
           ? { outcome: 'duplicate', run: known }
           : { outcome: 'refused', reason: 'queue_full' };
       }
-      const start = idle && hasRoom();
+      const start = idle && places.promise(principal.userId);
       const accepted = accept(lane, { ...turn, start });
       lane.accepting.add(accepted);
-      accepting.set(accepted, start);
+      accepting.add(accepted);
       try {
         return await accepted;
       } finally {
         lane.accepting.delete(accepted);
         accepting.delete(accepted);
+        if (start) places.kept(principal.userId);
         pump(lane);
       }
     },
@@ -276,6 +284,20 @@ export function createRuns(options: RunsOptions): Runs {
         lane.clearing = undefined;
         resolve();
         pump(lane);
+      }
+    },
+
+    async clearUser(userId, work) {
+      await leaving.get(userId);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      leaving.set(userId, promise);
+      try {
+        await Promise.all(lanes.ofUser(userId).map((lane) => abortIn(lane)));
+        return await work();
+      } finally {
+        leaving.delete(userId);
+        resolve();
+        for (const lane of lanes.ofUser(userId)) pump(lane);
       }
     },
 

@@ -107,6 +107,8 @@ function configuration(upstreamPort: number): object {
       trustedProxies: ['127.0.0.1'],
       auth: { trustedProxy: { allowLoopback: true } },
       controlUi: { allowedOrigins: [ORIGIN], dangerouslyDisableDeviceAuth: true },
+      // One machine asks and sends as fast as it can, for few users.
+      limits: { requestsPerSecond: 0, sendsPerMinute: 0, maxRunsPerUser: 0 },
       shutdown: { graceSeconds: 0 },
     },
     agents: { defaults: { model: 'bench/bench' } },

@@ -1,10 +1,12 @@
 /**
  * The operator's listener: a port of its own, where the portal has a user's or an instance's sockets closed
- * when their right ends. Every request needs the token; nothing here touches sessions.
+ * when their right ends, and where an operator has everything of a user removed. Every request needs the token;
+ * nothing here reads sessions.
  */
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { StoreUnavailableError } from '../agents/sessions/store.ts';
 import type { Logger } from './log.ts';
 import { compileSecret } from './trust/secret.ts';
 
@@ -12,6 +14,13 @@ import { compileSecret } from './trust/secret.ts';
 export interface SocketFilter {
   userId?: string;
   instanceId?: string;
+}
+
+/** What was removed of a user. */
+export interface DeletedUser {
+  sockets: number;
+  sessions: number;
+  messages: number;
 }
 
 export interface AdminOptions {
@@ -23,6 +32,8 @@ export interface AdminOptions {
   /** Closes what matches; how many that were. */
   closeSockets: (filter: SocketFilter) => number;
   countSockets: () => { sockets: number; users: number };
+  /** Removes everything of a user; resolves when nothing of it is left. */
+  deleteUser: (userId: string) => Promise<DeletedUser>;
   log: Logger;
 }
 
@@ -52,6 +63,7 @@ type Route = (request: IncomingMessage, options: AdminOptions) => Answer | Promi
 const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/v1/sockets': { GET: (_request, options) => ({ status: 200, body: options.countSockets() }) },
   '/v1/sockets/close': { POST: closeSockets },
+  '/v1/users/delete': { POST: deleteUser },
 };
 
 /** Rejects if the address cannot be bound. */
@@ -110,10 +122,7 @@ function isAllowed(request: IncomingMessage, token: string | undefined): boolean
 
 async function closeSockets(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
   const text = await readBody(request);
-  if (text === undefined) {
-    const message = `The body has over ${MAX_BODY_BYTES} bytes, or did not arrive whole.`;
-    return { ...refusal(400, 'bad_body', message), headers: { connection: 'close' } };
-  }
+  if (text === undefined) return notWhole();
   const filter = readFilter(text);
   if (!filter) {
     const expected = 'The body must be {"userId"?: string, "instanceId"?: string}';
@@ -124,6 +133,31 @@ async function closeSockets(request: IncomingMessage, options: AdminOptions): Pr
   const { userId: user, instanceId: instance } = filter;
   options.log.info({ event: 'sockets_closed', user, instance, closed });
   return { status: 200, body: { closed } };
+}
+
+async function deleteUser(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+  const text = await readBody(request);
+  if (text === undefined) return notWhole();
+  const { userId, instanceId } = readFilter(text) ?? {};
+  if (userId === undefined || instanceId !== undefined) {
+    const expected = `The body must be {"userId": string}, of 1 to ${MAX_ID_CHARS} characters`;
+    return refusal(400, 'bad_body', `${expected}, nothing else.`);
+  }
+  try {
+    const removed = await options.deleteUser(userId);
+    options.log.info({ event: 'user_deleted', user: userId, ...removed });
+    return { status: 200, body: removed };
+  } catch (err) {
+    if (!(err instanceof StoreUnavailableError)) throw err;
+    options.log.error({ event: 'user_delete_failed', err });
+    const message = 'The storage does not take writes now; some of it may be left. Try again.';
+    return refusal(503, 'store_unavailable', message);
+  }
+}
+
+function notWhole(): Answer {
+  const message = `The body has over ${MAX_BODY_BYTES} bytes, or did not arrive whole.`;
+  return { ...refusal(400, 'bad_body', message), headers: { connection: 'close' } };
 }
 
 /** Nothing if it is too long, or if the client went away in the middle. */

@@ -7,6 +7,7 @@ import type { Principal } from '../agents/principal.ts';
 import type { LiveRun } from '../agents/run.ts';
 import { StoreUnavailableError } from '../agents/sessions/store.ts';
 import type { Hub, Subscriber } from './hub.ts';
+import { isSilent, newLiveness } from './liveness.ts';
 import { type Caller, RequestError, type Services } from './methods/method.ts';
 import { EVENTS, METHODS } from './methods/registry.ts';
 import { CLOSES, type Close, closeReason } from './protocol/close-codes.ts';
@@ -24,16 +25,20 @@ import {
 } from './protocol/frames.ts';
 import { buildHello } from './protocol/hello.ts';
 import { type KeyScope, mainSessionKey, resolveSessionKey } from './session-keys.ts';
-import type { Ticks } from './ticks.ts';
+import type { Ticked, Ticks } from './ticks.ts';
 import { judgeDevice } from './trust/device.ts';
 import type { TrustDecision, UpgradeFacts } from './trust/judge.ts';
 import { coversScope, grantScopes } from './trust/scopes.ts';
+import { newLine, type Served, type Turnstile } from './turnstile.ts';
 
 /** What a connection needs of the network. Calls on a socket that is gone do nothing. */
 export interface Socket {
   /** `buffered`: the network did not take all of it; `drained` will be called when it has. */
   send(text: string): 'sent' | 'buffered' | 'gone';
   end(code: number, reason: string): void;
+  ping(): void;
+  /** Ends it without a word. */
+  cut(): void;
   /** Bytes that wait for the network. */
   bufferedBytes(): number;
 }
@@ -42,6 +47,7 @@ export interface ConnectionDeps {
   services: Services;
   hub: Hub;
   ticks: Ticks;
+  turnstile: Turnstile;
   newId: () => string;
   /** Limits that the listener and the ticks were started with: an edit of them waits for a restart. */
   lasting: { readonly maxPayloadBytes: number; readonly tickIntervalMs: number };
@@ -55,7 +61,7 @@ const MAX_BAD_FRAMES = 10;
 
 type Phase = 'challenged' | 'connected' | 'closed';
 
-export class Connection implements Subscriber, Caller {
+export class Connection implements Subscriber, Caller, Ticked, Served {
   readonly id: string;
   readonly facts: UpgradeFacts;
   readonly #decision: TrustDecision;
@@ -70,6 +76,8 @@ export class Connection implements Subscriber, Caller {
   #deviceJudged = false;
   #told = '';
   #watched: Set<string> | undefined;
+  readonly #line = newLine(this);
+  readonly #peer = newLiveness();
   principal: Principal = NOBODY;
   scopes: readonly string[] = [];
   wantsAgentEvents = false;
@@ -97,13 +105,42 @@ export class Connection implements Subscriber, Caller {
   /** One text frame; `bytes` is its length on the wire. Binary frames come as `undefined`. */
   received(text: string | undefined, bytes: number): void {
     if (this.#phase === 'closed') return;
+    this.#peer.heard = true;
     if (text === undefined) return this.close(CLOSES.binaryFrame);
-    const connected = this.#phase === 'connected';
     if (bytes > this.#maxFrameBytes()) return this.close(CLOSES.frameTooLarge);
+    if (this.#phase !== 'connected') return this.serve(text);
+    const { turnstile } = this.#deps;
+    if (!turnstile.admit(this.#line, text, bytes)) this.close(CLOSES.tooManyRequests);
+  }
+
+  /** A frame whose turn it is. */
+  serve(text: string): void {
     const decoded = decodeFrame(text);
     if (!decoded.ok) return this.#badFrame(decoded.problem);
-    if (!connected) return this.#handshake(decoded.frame);
+    if (this.#phase === 'challenged') return this.#handshake(decoded.frame);
     void this.#request(decoded.frame);
+  }
+
+  alive(): void {
+    this.#peer.heard = true;
+  }
+
+  tick(body: string): void {
+    const now = this.#deps.services.now();
+    if (isSilent(this.#peer, now, this.#socket.bufferedBytes())) {
+      // After a pause of this process its answer may have come and not been read yet: that is next.
+      setImmediate(() => this.#peer.heard || this.cut('peer_silent'));
+    }
+    this.sendEvent(body);
+    this.#socket.ping();
+  }
+
+  /** Ends it without a word; `event` is for the log. */
+  cut(event: 'peer_silent' | 'pending_cut'): void {
+    if (this.#phase === 'closed') return;
+    this.#deps.services.log.info({ event, connId: this.id });
+    this.#leave();
+    this.#socket.cut();
   }
 
   drained(): void {
@@ -250,7 +287,8 @@ export class Connection implements Subscriber, Caller {
     hub.join(this);
     ticks.join(this);
     this.#respond(responseFrame(id, this.#hello()));
-    if (hub.lastWords !== undefined) this.sendEvent(hub.lastWords);
+    const lastWords = hub.lastWords();
+    if (lastWords !== undefined) this.sendEvent(lastWords);
     const { id: client, version } = connect.client;
     services.log.info({
       event: 'connected',
@@ -363,6 +401,7 @@ export class Connection implements Subscriber, Caller {
     if (this.#phase === 'connected') {
       this.#deps.hub.leave(this);
       this.#deps.ticks.leave(this);
+      this.#deps.turnstile.leave(this.#line);
     }
     this.#phase = 'closed';
   }

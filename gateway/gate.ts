@@ -1,11 +1,13 @@
 /** Who may come in: judges each upgrade, keeps what was judged, and judges again when the rules change. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SocketFilter } from './admin.ts';
 import type { Config } from './config/schema.ts';
 import type { Connection, Socket } from './connection.ts';
 import type { Logger } from './log.ts';
 import { CLOSES, type Close } from './protocol/close-codes.ts';
 import type { HttpAnswer, SocketHandler } from './server.ts';
+import { createSockets } from './sockets.ts';
 import {
   compileTrust,
   judgeUpgrade,
@@ -21,16 +23,24 @@ export interface Gate {
   admit(facts: UpgradeFacts, make: Make): HttpAnswer | ((socket: Socket) => SocketHandler);
   /** Closes live sockets that the configuration in force would refuse, or would give to somebody else. */
   rejudge(): void;
-  closeAll(close: Close): void;
+  /**
+   * Closes all sockets, a part of them every few milliseconds, over at most `spreadMs`. Resolves when all are
+   * closed. A hundred or fewer go at once.
+   */
+  closeAll(close: Close, spreadMs: number): Promise<void>;
+  /** Milliseconds that `closeAll` would take for the sockets that are open now. */
+  closingMs(spreadMs: number): number;
   /** Closes the sockets of a user, of an instance, or of both at once; how many those were. */
   closeMatching(filter: SocketFilter, close: Close): number;
   count(): { sockets: number; users: number };
 }
 
+/** Between two parts of what `closeAll` closes, in milliseconds, and how many a part has at the least. */
+const PART_MS = 100;
+const PART_SOCKETS = 100;
+
 export function createGate(config: () => Config, log: Logger): Gate {
-  const open = new Map<Connection, TrustDecision>();
-  const byUser = createIndex();
-  const byInstance = createIndex();
+  const sockets = createSockets(() => config().gateway.limits);
   let policy = compileTrust(config().gateway);
 
   function refusedInLog(decision: TrustDecision & { ok: false }): void {
@@ -44,6 +54,49 @@ export function createGate(config: () => Config, log: Logger): Gate {
     });
   }
 
+  function turnedAway(socket: Socket, decision: TrustDecision, close: Close): SocketHandler {
+    log.warn({
+      event: 'turned_away',
+      reason: close.reason,
+      client_address: decision.clientAddress,
+      ...(decision.ok && { user: decision.principal.userId }),
+      ...(decision.requestId !== undefined && { requestId: decision.requestId }),
+    });
+    return {
+      opened: () => socket.end(close.code, close.reason),
+      received() {},
+      alive() {},
+      drained() {},
+      closed() {},
+    };
+  }
+
+  function attached(connection: Connection, decision: TrustDecision): SocketHandler {
+    let isPending = true;
+    sockets.add(connection, decision);
+    return {
+      opened: () => connection.opened(),
+      received(text, bytes) {
+        connection.received(text, bytes);
+        if (!isPending || !connection.isConnected) return;
+        isPending = false;
+        sockets.settled(connection);
+      },
+      alive: () => connection.alive(),
+      drained: () => connection.drained(),
+      closed(code) {
+        sockets.remove(connection, decision);
+        connection.closed(code);
+      },
+    };
+  }
+
+  /** How many parts `closeAll` takes: as few as keep a part at its least, and no more than there is time for. */
+  const parts = (spreadMs: number): number => {
+    const most = Math.floor(spreadMs / PART_MS) + 1;
+    return Math.max(1, Math.min(most, Math.ceil(sockets.all.size / PART_SOCKETS)));
+  };
+
   return {
     admit(facts, make) {
       const decision = judgeUpgrade(policy, facts);
@@ -53,31 +106,15 @@ export function createGate(config: () => Config, log: Logger): Gate {
       }
       const kept = retainFacts(policy, facts);
       return (socket) => {
-        const connection = make(socket, decision, kept);
-        open.set(connection, decision);
-        if (decision.ok) {
-          byUser.add(decision.principal.userId, connection);
-          byInstance.add(decision.principal.instanceId, connection);
-        }
-        return {
-          opened: () => connection.opened(),
-          received: (text, bytes) => connection.received(text, bytes),
-          drained: () => connection.drained(),
-          closed(code) {
-            open.delete(connection);
-            if (decision.ok) {
-              byUser.remove(decision.principal.userId, connection);
-              byInstance.remove(decision.principal.instanceId, connection);
-            }
-            connection.closed(code);
-          },
-        };
+        const full = sockets.refusal(decision);
+        if (full) return turnedAway(socket, decision, full);
+        return attached(make(socket, decision, kept), decision);
       };
     },
 
     rejudge() {
       policy = compileTrust(config().gateway);
-      for (const [connection, before] of open) {
+      for (const [connection, before] of sockets.all) {
         // One that was refused is told so in its handshake; the next attempt is judged anew.
         if (!before.ok) continue;
         const decision = judgeUpgrade(policy, connection.facts);
@@ -89,44 +126,27 @@ export function createGate(config: () => Config, log: Logger): Gate {
       }
     },
 
-    closeAll(close) {
-      for (const connection of open.keys()) connection.close(close);
+    closingMs: (spreadMs) => (parts(spreadMs) - 1) * PART_MS,
+
+    async closeAll(close, spreadMs) {
+      const count = parts(spreadMs);
+      const size = Math.ceil(sockets.all.size / count);
+      for (let part = 1; part < count; part++) {
+        // To close a socket takes it out of the map, so a part is read before.
+        for (const connection of [...sockets.all.keys()].slice(0, size)) connection.close(close);
+        await sleep(PART_MS);
+      }
+      for (const connection of sockets.all.keys()) connection.close(close);
     },
 
-    closeMatching({ userId, instanceId }, close) {
-      const ofUser = userId === undefined ? undefined : byUser.of(userId);
-      const ofInstance = instanceId === undefined ? undefined : byInstance.of(instanceId);
-      const [some, others] =
-        (ofUser?.size ?? Number.POSITIVE_INFINITY) < (ofInstance?.size ?? Number.POSITIVE_INFINITY)
-          ? [ofUser, ofInstance]
-          : [ofInstance, ofUser];
-      // To close a socket takes it out of the sets, so they are read before.
-      const meant = [...(some ?? [])].filter((each) => others?.has(each) ?? true);
+    closeMatching(filter, close) {
+      // To close a socket takes it out of the sets: these were read before.
+      const meant = sockets.matching(filter);
       for (const connection of meant) connection.close(close);
       return meant.length;
     },
 
-    count: () => ({ sockets: open.size, users: byUser.size() }),
-  };
-}
-
-/** Sockets by a name, so that to find a user's costs the same among ten and among ten thousand. */
-function createIndex() {
-  const sets = new Map<string, Set<Connection>>();
-  const none: ReadonlySet<Connection> = new Set();
-  return {
-    of: (name: string): ReadonlySet<Connection> => sets.get(name) ?? none,
-    size: () => sets.size,
-    add(name: string, connection: Connection): void {
-      const set = sets.get(name);
-      if (set) set.add(connection);
-      else sets.set(name, new Set([connection]));
-    },
-    remove(name: string, connection: Connection): void {
-      const set = sets.get(name);
-      set?.delete(connection);
-      if (set?.size === 0) sets.delete(name);
-    },
+    count: () => ({ sockets: sockets.all.size, users: sockets.users() }),
   };
 }
 

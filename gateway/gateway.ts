@@ -4,7 +4,7 @@ import { createEndpoints } from '../agents/endpoints.ts';
 import { createModelCaller } from '../agents/model-call.ts';
 import { createRuns } from '../agents/runs.ts';
 import { openSessionStore } from '../agents/sessions/sqlite-store.ts';
-import { startAdmin } from './admin.ts';
+import { type DeletedUser, startAdmin } from './admin.ts';
 import { buildCatalog } from './catalog.ts';
 import type { Config } from './config/schema.ts';
 import { Connection } from './connection.ts';
@@ -15,9 +15,12 @@ import type { Services } from './methods/method.ts';
 import { rowOf } from './methods/sessions-shared.ts';
 import { CLOSES } from './protocol/close-codes.ts';
 import { eventBody } from './protocol/frames.ts';
+import { startRetention } from './retention.ts';
+import { createSendRate } from './send-rate.ts';
 import { type HttpAnswer, listen, type Server } from './server.ts';
 import { messageBody, sessionChangedBody } from './session-events.ts';
 import { startTicks } from './ticks.ts';
+import { createTurnstile } from './turnstile.ts';
 
 export interface GatewayOptions {
   /** The configuration in force; read anew at each use. */
@@ -52,6 +55,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let storeFailure: Error | undefined;
   const store = openSessionStore({
     path: options.databasePath,
+    maxBytesPerUser: () => config().gateway.limits.maxStoredBytesPerUser,
     onHealth(failure) {
       storeFailure = failure;
       if (failure) log.error({ event: 'store_failing', err: failure });
@@ -82,6 +86,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     checkpointMs: () => config().gateway.streaming.checkpointMs,
     maxQueuedPerSession: () => config().gateway.limits.maxQueuedRunsPerSession,
     maxConcurrent: () => config().gateway.limits.maxConcurrentRuns,
+    maxPerUser: () => config().gateway.limits.maxRunsPerUser,
+    maxAnswerChars: () => config().gateway.limits.maxAnswerChars,
     onCheckpoint: (run, chars) =>
       log.debug({ event: 'checkpoint', runId: run.record.runId, chars }),
     onBug: (err, { run, during }) =>
@@ -92,6 +98,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     runs,
     hub,
     log,
+    sendRate: createSendRate(() => config().gateway.limits.sendsPerMinute),
     now,
     version: options.version,
     uptimeMs: () => now() - startedAt,
@@ -103,7 +110,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { limits } = config().gateway;
   const ticks = startTicks(limits.tickIntervalMs, now);
   const newId = () => crypto.randomUUID();
-  const deps = { services, hub, ticks, newId, lasting: limits };
+  const turnstile = createTurnstile({
+    requestsPerSecond: () => config().gateway.limits.requestsPerSecond,
+    maxWaitingBytes: limits.maxPayloadBytes,
+  });
+  const deps = { services, hub, ticks, turnstile, newId, lasting: limits };
   let ready = false;
 
   const giveUp = async (error: unknown): Promise<never> => {
@@ -125,13 +136,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       });
     },
   }).catch(giveUp);
-  const admin = await openAdmin(config, gate, log).catch((error: unknown) => {
+  const deleteUser = async (userId: string): Promise<DeletedUser> => {
+    const sockets = gate.closeMatching({ userId }, CLOSES.accessRevoked);
+    const removed = await runs.clearUser(userId, () => store.deleteUser(userId));
+    return { sockets, ...removed };
+  };
+  const admin = await openAdmin({ config, gate, deleteUser, log }).catch((error: unknown) => {
     server.close();
     return giveUp(error);
   });
 
   runs.resume(recovery.queued);
   ready = true;
+  const retention = startRetention({ config, store, hub, log, now });
   log.info({
     event: 'recovered',
     interrupted: recovery.interrupted,
@@ -148,11 +165,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     async stop(reason) {
       ready = false;
-      hub.farewell(eventBody('shutdown', { reason, restartExpectedMs: RESTART_EXPECTED_MS }));
-      await runs.drain(config().gateway.shutdown.graceSeconds * 1000);
+      const { graceSeconds, spreadSeconds } = config().gateway.shutdown;
+      // Clients that wait as long as they are told come back as far apart as they are closed.
+      const spreadMs = gate.closingMs(spreadSeconds * 1000);
+      hub.farewell(() => {
+        const restartExpectedMs = RESTART_EXPECTED_MS + Math.round(Math.random() * spreadMs);
+        return eventBody('shutdown', { reason, restartExpectedMs });
+      });
+      await runs.drain(graceSeconds * 1000);
       server.stopListening();
-      gate.closeAll(CLOSES.restart);
+      await gate.closeAll(CLOSES.restart, spreadSeconds * 1000);
       ticks.stop();
+      retention.stop();
       admin?.close();
       await store.close();
       server.close();
@@ -169,7 +193,14 @@ function readiness(ready: boolean, storeFailure: Error | undefined): HttpAnswer 
   };
 }
 
-async function openAdmin(config: () => Config, gate: Gate, log: Logger) {
+interface AdminParts {
+  config: () => Config;
+  gate: Gate;
+  deleteUser: (userId: string) => Promise<DeletedUser>;
+  log: Logger;
+}
+
+async function openAdmin({ config, gate, deleteUser, log }: AdminParts) {
   const { admin } = config().gateway;
   if (!admin) return undefined;
   return startAdmin({
@@ -178,6 +209,7 @@ async function openAdmin(config: () => Config, gate: Gate, log: Logger) {
     token: () => config().gateway.admin?.token,
     closeSockets: (filter) => gate.closeMatching(filter, CLOSES.accessRevoked),
     countSockets: gate.count,
+    deleteUser,
     log,
   });
 }

@@ -44,9 +44,10 @@ export interface Hub {
   ): void;
   messageAdded(principal: Principal, sessionKey: string, body: () => string): void;
   readonly subscribers: ReadonlySet<Subscriber>;
-  /** To everybody who is here, and to those who come later as the first event. */
-  farewell(body: string): void;
-  readonly lastWords: string | undefined;
+  /** To everybody who is here, and to those who come later as the first event; a body for each of them. */
+  farewell(body: () => string): void;
+  /** What a newcomer gets as the first event, once there was a farewell. */
+  lastWords(): string | undefined;
 }
 
 /** One frame to a reader that catches up: what it cannot take of the rest waits here and not in its buffer. */
@@ -82,7 +83,7 @@ export function createHub(options: HubOptions): Hub {
   const channels = new Map<LiveRun, Channel>();
   /** Readers that are behind, and up to which unit each has read of what. Empty in ordinary times. */
   const behind = new Map<Subscriber, Map<Channel, number>>();
-  let lastWords: string | undefined;
+  let lastWords: (() => string) | undefined;
   const defer = options.defer ?? setImmediate;
   let dirty: Channel[] = [];
 
@@ -231,12 +232,10 @@ export function createHub(options: HubOptions): Hub {
   return {
     listener,
     subscribers,
-    get lastWords() {
-      return lastWords;
-    },
+    lastWords: () => lastWords?.(),
     farewell(body) {
       lastWords = body;
-      for (const subscriber of subscribers) subscriber.sendEvent(body);
+      for (const subscriber of subscribers) subscriber.sendEvent(body());
     },
     broadcast,
     sessionChanged,

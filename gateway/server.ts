@@ -33,6 +33,8 @@ declare module 'uWebSockets.js' {
 export interface SocketHandler {
   opened(): void;
   received(text: string | undefined, bytes: number): void;
+  /** The peer answered a ping, or sent one. */
+  alive(): void;
   drained(): void;
   closed(code: number): void;
 }
@@ -110,6 +112,8 @@ export function listen(options: ServerOptions): Promise<Server> {
       const text = isBinary ? undefined : Buffer.from(message).toString('utf8');
       ws.getUserData().handler?.received(text, message.byteLength);
     },
+    ping: (ws) => ws.getUserData().handler?.alive(),
+    pong: (ws) => ws.getUserData().handler?.alive(),
     drain: (ws) => setImmediate(drained, ws),
     close(ws, code) {
       const { handler } = ws.getUserData();
@@ -168,6 +172,12 @@ function wrap(ws: WebSocket<SocketData>): Socket {
     },
     end(code, reason) {
       if (liveness.has(ws)) ws.end(code, reason);
+    },
+    ping() {
+      if (liveness.has(ws)) ws.ping();
+    },
+    cut() {
+      if (liveness.has(ws)) ws.close();
     },
     bufferedBytes: () => (liveness.has(ws) ? ws.getBufferedAmount() : 0),
   };

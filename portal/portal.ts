@@ -15,7 +15,7 @@ export interface Portal {
   readonly host: string;
   /** The one it listens on, also where 0 was asked for. */
   readonly port: number;
-  /** Ends after the requests under way. */
+  /** Ends after the requests under way, or when their grace is over. */
   stop(): Promise<void>;
 }
 
@@ -28,9 +28,13 @@ export interface PortalOptions {
   readonly log: Logger;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** Milliseconds that requests under way have to end when it stops. */
+  readonly stopGraceMs?: number;
   readonly revocationTiming?: Partial<RevocationTiming>;
 }
 
+/** A client that sends its request byte by byte must not hold up a restart. */
+const STOP_GRACE_MS = 3_000;
 /** How often what has expired is dropped, in milliseconds. */
 const SWEEP_MS = 60_000;
 /** What has expired is kept this long, in milliseconds, so that its owner is told that it expired. */
@@ -38,7 +42,7 @@ const KEEP_EXPIRED_MS = 3_600_000;
 
 /** @throws {DatabaseFileError} if the database cannot be used; a network error if the port is taken. */
 export async function startPortal(options: PortalOptions): Promise<Portal> {
-  const { config, log, now = Date.now } = options;
+  const { config, log, now = Date.now, stopGraceMs = STOP_GRACE_MS } = options;
   const store = openStore(config.database);
   try {
     const accessTokens = createAccessTokens({
@@ -78,7 +82,9 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
       port: typeof address === 'object' ? address.port : options.port,
       async stop() {
         clearInterval(sweeper);
+        const grace = setTimeout(() => app.server.closeAllConnections(), stopGraceMs);
         await app.close();
+        clearTimeout(grace);
         await revocations.stop();
         store.close();
       },
@@ -90,8 +96,8 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
 }
 
 /**
- * For so long, in milliseconds, a traded refresh token that returns is known as stolen. Later it is
- * unknown and does nothing; a page trades every quarter of an hour, so they must not pile up.
+ * Traded refresh tokens are dropped after this long, in milliseconds: a page trades every quarter of
+ * an hour, so they must not pile up. One that returns later is known by the login that it names.
  */
 const KEEP_USED_MS = 86_400_000;
 

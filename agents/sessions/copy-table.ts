@@ -50,6 +50,12 @@ export function createCopyTable(db: Db) {
      WHERE m.session = +@session AND m.branch = +@branch AND m.depth BETWEEN +@from AND +@to
      ORDER BY m.depth, a.n`,
   );
+  const bytes = db
+    .prepare<[{ target: number } & Stretch], number>(
+      `SELECT coalesce(sum(octet_length(content)), 0) FROM messages
+       WHERE session = +@target AND branch = 1 AND depth BETWEEN +@from AND +@to`,
+    )
+    .pluck();
   const copyAttachment = db.prepare<[Pick<AttachmentCopy, 'id' | 'message'>]>(
     `INSERT INTO attachments (message, n, mime_type, file_name, bytes)
      SELECT @message, n, mime_type, file_name, bytes FROM attachments WHERE id = @id`,
@@ -74,6 +80,9 @@ export function createCopyTable(db: Db) {
     copy(session: number, part: Stretch, target: number): void {
       copy.run({ ...part, session, target });
     },
+
+    /** Bytes of the messages of a stretch that was copied to `target`. */
+    bytesOf: (part: Stretch, target: number): number => bytes.get({ ...part, target }) ?? 0,
 
     /** The attachments of a stretch that was copied to `target`. */
     attachmentsOf: (session: number, part: Stretch, target: number): AttachmentCopy[] =>

@@ -11,7 +11,7 @@ import { type SessionRow, toMessage, toSession } from './records.ts';
 import { purge } from './removal.ts';
 import type { MessageRecord, Moved, MoveRefusal } from './store.ts';
 import type { Place, Stretch } from './transcript-table.ts';
-import type { Tables } from './turns.ts';
+import { hasRoom, type Tables } from './turns.ts';
 
 /** Messages of one slice: a few milliseconds. */
 const SLICE = 100;
@@ -22,6 +22,8 @@ export interface ForkRequest {
   messageId: string;
   to: { key: string; agentId: string; timestamp: number };
   newId: () => string;
+  /** That the user may have stored; 0 is no limit. */
+  maxBytes: number;
 }
 
 interface Plan {
@@ -48,12 +50,17 @@ export async function fork(
       const files = await writes.submit(() => {
         if (!isThere()) return undefined;
         copies.copy(source, part, target);
+        tables.sessions.grow(target, copies.bytesOf(part, target));
         return copies.attachmentsOf(source, part, target);
       });
       if (!files) break;
       for (const group of inSlices(files)) {
         await writes.submit(() => {
           for (const file of group) copies.copyAttachment(file);
+          tables.sessions.grow(
+            target,
+            group.reduce((sum, { bytes }) => sum + bytes, 0),
+          );
         });
       }
     }
@@ -77,6 +84,7 @@ function begin(tables: Tables, request: ForkRequest): Plan | MoveRefusal {
   const entry = findEntry(tables, session, request.messageId);
   if (!entry || !to.key.isWellFormed()) return 'no_message';
   if (sessions.find(principal, to.key)) return 'exists';
+  if (!hasRoom(tables, principal.userId, request.maxBytes)) return 'storage_full';
   const isUser = entry.role === 'user';
   const leaf = isUser ? placeBefore(tables, session.id, entry) : entry;
   const pending = runs.slots(session.id);

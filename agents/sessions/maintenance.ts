@@ -55,8 +55,8 @@ export function checkStore(path: string): StoreReport {
     const count = (what: string) => db.prepare<[], number>(`SELECT ${what}`).pluck().get() ?? 0;
     return {
       problems,
-      users: count('count(*) FROM (SELECT DISTINCT user_id FROM sessions)'),
-      sessions: count('count(*) FROM sessions'),
+      users: count(`count(*) FROM (SELECT DISTINCT user_id FROM sessions WHERE user_id <> '')`),
+      sessions: count(`count(*) FROM sessions WHERE user_id <> ''`),
       messages: count('count(*) FROM messages'),
       bytes: statSync(path).size,
     };

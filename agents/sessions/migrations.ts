@@ -121,8 +121,41 @@ UPDATE sessions SET interacted_at = coalesce(
   created_at);
 `;
 
+/**
+ * What a session holds, in bytes of messages and attachments, and the sums of users. The triggers keep the sums
+ * right whatever moves a session: a send, its removal, a copy that gets its owner.
+ */
+const storedBytes = `
+ALTER TABLE sessions ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET bytes =
+  coalesce((SELECT sum(octet_length(content)) FROM messages WHERE session = sessions.id), 0) +
+  coalesce((SELECT sum(octet_length(a.bytes)) FROM messages m JOIN attachments a ON a.message = m.id
+    WHERE m.session = sessions.id), 0);
+
+CREATE TABLE stored_bytes (
+  user_id TEXT NOT NULL PRIMARY KEY,
+  bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO stored_bytes
+  SELECT user_id, sum(bytes) FROM sessions WHERE user_id <> '' GROUP BY user_id HAVING sum(bytes) > 0;
+
+CREATE TRIGGER sessions_moved AFTER UPDATE OF bytes, user_id ON sessions
+WHEN old.bytes <> new.bytes OR old.user_id <> new.user_id
+BEGIN
+  UPDATE stored_bytes SET bytes = bytes - old.bytes WHERE user_id = old.user_id;
+  INSERT INTO stored_bytes SELECT new.user_id, new.bytes WHERE new.user_id <> ''
+    ON CONFLICT (user_id) DO UPDATE SET bytes = bytes + excluded.bytes;
+  DELETE FROM stored_bytes WHERE user_id = old.user_id AND bytes <= 0;
+END;
+CREATE TRIGGER sessions_removed AFTER DELETE ON sessions WHEN old.user_id <> ''
+BEGIN
+  UPDATE stored_bytes SET bytes = bytes - old.bytes WHERE user_id = old.user_id;
+  DELETE FROM stored_bytes WHERE user_id = old.user_id AND bytes <= 0;
+END;
+`;
+
 /** Step n leads from `user_version` n to n + 1. */
-export const migrations: readonly string[] = [initial, interactions];
+export const migrations: readonly string[] = [initial, interactions, storedBytes];
 
 /** Written to `PRAGMA application_id`, so that a file tells whose it is: "OCGW" in ASCII. */
 export const APPLICATION_ID = 0x4f434757;

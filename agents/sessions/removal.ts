@@ -35,10 +35,20 @@ export async function purge(
   ids: readonly number[],
 ): Promise<void> {
   try {
-    for (const id of ids) await purgeOne(tables, copies, writes, id);
+    await purgeAll(tables, copies, writes, ids);
   } catch {
     // The store is closing, or takes no writes: nobody waits for this.
   }
+}
+
+/** The same for those who wait for it: rejects if the store takes no writes. */
+export async function purgeAll(
+  tables: Tables,
+  copies: CopyTable,
+  writes: GroupCommit,
+  ids: readonly number[],
+): Promise<void> {
+  for (const id of ids) await purgeOne(tables, copies, writes, id);
 }
 
 async function purgeOne(

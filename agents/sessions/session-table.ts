@@ -31,11 +31,20 @@ export interface Advance {
   depth: number;
   nextSeq: number;
   timestamp: number;
+  /** Of what was appended. */
+  bytes: number;
   /** Who answers from now on; absent if the user said nothing. */
   agentId?: string;
   /** Kept only if the session has no title yet, or if its first message was just written. */
   title?: string | undefined;
   isFirst?: boolean;
+}
+
+/** What an answer changes of its session. */
+export interface Answered {
+  timestamp: number;
+  bytes: number;
+  counts: boolean;
 }
 
 /** Where a session stands after its leaf was moved. */
@@ -73,7 +82,7 @@ export function createSessionTable(db: Db) {
        @timestamp)`,
   );
   const advance = db.prepare(
-    `UPDATE sessions SET branch = @branch, depth = @depth, next_seq = @nextSeq,
+    `UPDATE sessions SET branch = @branch, depth = @depth, next_seq = @nextSeq, bytes = bytes + @bytes,
        updated_at = max(updated_at, @timestamp), agent_id = coalesce(@agentId, agent_id),
        interacted_at = CASE WHEN @agentId IS NULL THEN interacted_at
          ELSE max(interacted_at, @timestamp) END,
@@ -95,8 +104,12 @@ export function createSessionTable(db: Db) {
     `UPDATE sessions SET user_id = '', instance_id = '', session_key = 'buried:' || id WHERE id = ?`,
   );
   const buried = db.prepare<[], number>(`SELECT id FROM sessions WHERE user_id = ''`).pluck();
+  const grow = db.prepare('UPDATE sessions SET bytes = bytes + @bytes WHERE id = @id');
+  const storedBytes = db
+    .prepare<[string], number>('SELECT bytes FROM stored_bytes WHERE user_id = ?')
+    .pluck();
   const answered = db.prepare(
-    `UPDATE sessions SET updated_at = max(updated_at, @timestamp),
+    `UPDATE sessions SET bytes = bytes + @bytes, updated_at = max(updated_at, @timestamp),
        last_answer_at = CASE WHEN @counts THEN @timestamp ELSE last_answer_at END,
        input_tokens = input_tokens + @input, output_tokens = output_tokens + @output,
        cache_read_tokens = cache_read_tokens + @cacheRead,
@@ -179,12 +192,20 @@ export function createSessionTable(db: Db) {
     buried: (): number[] => buried.all(),
 
     /** `counts`: the answer is one that a user may not have read yet. */
-    answered(id: number, usage: Usage | undefined, timestamp: number, counts: boolean): void {
+    answered(id: number, usage: Usage | undefined, to: Answered): void {
       const { input = 0, output = 0, cacheRead = 0, cacheWrite = 0 } = usage ?? {};
       const context = usage ? input + cacheRead + cacheWrite : null;
       const values = { input, output, cacheRead, cacheWrite, context };
-      answered.run({ ...values, id, timestamp, counts: counts ? 1 : 0 });
+      answered.run({ ...values, ...to, id, counts: to.counts ? 1 : 0 });
     },
+
+    /** It holds so many bytes more, by a way that `advance` and `answered` do not go. */
+    grow(id: number, bytes: number): void {
+      grow.run({ id, bytes });
+    },
+
+    /** What all sessions of the user hold, in all instances. */
+    storedBytes: (userId: string): number => storedBytes.get(userId) ?? 0,
 
     patch(row: SessionRow, change: SessionPatch, timestamp: number): void {
       patch.run({ id: row.id, ...patched(row, change, timestamp) });

@@ -10,6 +10,7 @@ import { createGroupCommit } from './group-commit.ts';
 import { lockStore, type Unlock } from './lock.ts';
 import { type SessionRow, toMessage, toRun, toSession } from './records.ts';
 import { purge, removeSession } from './removal.ts';
+import { retire } from './retention.ts';
 import { createRunTable } from './run-table.ts';
 import { createSearch } from './search.ts';
 import { createSessionTable } from './session-table.ts';
@@ -26,11 +27,13 @@ import {
   createSession,
   endRun,
   findMessage,
+  hasRoom,
   inject,
   recover,
   reset,
   type Tables,
 } from './turns.ts';
+import { removeUser } from './user-removal.ts';
 
 export interface SessionStoreOptions {
   /** Milliseconds since the epoch. */
@@ -43,6 +46,8 @@ export interface SessionStoreOptions {
   onHealth?: (failure: StoreUnavailableError | undefined) => void;
   /** Milliseconds from a commit to the checkpoint of a file's log. */
   checkpointMs?: number;
+  /** Bytes that one user may have stored, read at each write that adds some; 0 is no limit. */
+  maxBytesPerUser?: () => number;
   /** Called when the store has been closed. */
   unlock?: Unlock;
 }
@@ -68,7 +73,7 @@ export function openSessionStore(options: { path: string } & SessionStoreOptions
 
 /** The store on a database that `openDatabase` has opened; closing the store closes it. */
 export function createSessionStore(db: Db, options: SessionStoreOptions = {}): SessionStore {
-  const { now = Date.now, newId = randomUUID } = options;
+  const { now = Date.now, newId = randomUUID, maxBytesPerUser = () => 0 } = options;
   const sessions = createSessionTable(db);
   const transcript = createTranscriptTable(db);
   const runs = createRunTable(db);
@@ -162,13 +167,16 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       writes.submit(() => {
         const existing = sessions.find(principal, session.key);
         if (existing) return { outcome: 'existing', session: toSession(existing) };
+        if (!hasRoom(tables, principal.userId, maxBytesPerUser())) {
+          return { outcome: 'refused', reason: 'storage_full' };
+        }
         const row = createSession(tables, principal, { ...session, sessionId: newId() });
         if (!row) return { outcome: 'refused', reason: 'not_found' };
         return { outcome: 'created', session: toSession(row) };
       }),
 
     acceptTurn: (principal, key, turn) =>
-      writes.submit(() => acceptTurn(tables, principal, key, turn, newId)),
+      writes.submit(() => acceptTurn(tables, principal, key, turn, newId, maxBytesPerUser())),
 
     inject: (principal, key, note) =>
       writes.submit(() => {
@@ -210,7 +218,14 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       }),
 
     fork: (principal, key, id, to) =>
-      fork(tables, copies, writes, { principal, key, messageId: id, to, newId }),
+      fork(tables, copies, writes, {
+        principal,
+        key,
+        messageId: id,
+        to,
+        newId,
+        maxBytes: maxBytesPerUser(),
+      }),
 
     async delete(principal, key) {
       const row = await writes.submit(() => {
@@ -246,6 +261,10 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       void purge(tables, copies, writes, sessions.buried());
       return recovery;
     },
+
+    deleteUser: (userId) => removeUser(db, tables, copies, writes, userId),
+
+    retire: (rules, onSession) => retire(db, tables, copies, writes, rules, onSession),
 
     recovery: writes.recovery,
 

@@ -17,6 +17,10 @@
 
 import type { ReasoningEffort, Usage } from '../../providers/contract.ts';
 import type { Principal } from '../principal.ts';
+import type { RetentionRules, RetiredSession } from './retention.ts';
+import type { Removed } from './user-removal.ts';
+
+export type { Removed, RetentionRules, RetiredSession };
 
 /** What a message holds, as stored and as sent to clients (OpenClaw's block shapes). */
 export type ContentBlock =
@@ -168,7 +172,7 @@ export interface NewTurn {
 }
 
 /** Expected refusals of a write; anything else that goes wrong rejects with `StoreUnavailableError`. */
-export type Refusal = 'not_found' | 'stale_leaf' | 'stale_session' | 'exists';
+export type Refusal = 'not_found' | 'stale_leaf' | 'stale_session' | 'exists' | 'storage_full';
 
 /** Why the leaf cannot move, or a conversation be continued elsewhere. */
 export type MoveRefusal =
@@ -180,7 +184,9 @@ export type MoveRefusal =
   | 'stale_leaf'
   /** An answer is under way or waited for. */
   | 'busy'
-  | 'exists';
+  | 'exists'
+  /** The user's sessions hold as many bytes as they may. */
+  | 'storage_full';
 
 export type Moved =
   /** `message` is the one that now is to be written again: nothing if the leaf only moved. */
@@ -382,6 +388,14 @@ export interface SessionStore {
     runId: string,
     answer: Answer,
   ): Promise<{ message: MessageRecord; session: SessionRecord } | undefined>;
+
+  /**
+   * For operators: removes everything of a user, in all instances. For everyone at once in effect; resolves when it
+   * has left the tables. A user without sessions is no error.
+   */
+  deleteUser(userId: string): Promise<Removed>;
+  /** For operators: removes what the rules say. Resolves with how many sessions that were. */
+  retire(rules: RetentionRules, onSession: (session: RetiredSession) => void): Promise<number>;
 
   /**
    * While no write succeeds (a full disk, a lock, a read-only file): resolves when they do again. Else

@@ -10,6 +10,7 @@ import type { SessionTable } from './session-table.ts';
 import type {
   AcceptedTurn,
   Answer,
+  Attachment,
   ContentBlock,
   MessageRecord,
   NewTurn,
@@ -50,6 +51,7 @@ export function acceptTurn(
   key: string,
   turn: NewTurn,
   newId: () => string,
+  maxBytes: number,
 ): AcceptedTurn {
   const { sessions, runs } = tables;
   const found = sessions.find(principal, key);
@@ -58,6 +60,9 @@ export function acceptTurn(
   if (known) return { outcome: 'duplicate', run: toRun(known) };
   const reason = staleness(tables, found, turn);
   if (reason) return { outcome: 'refused', reason };
+  if (!hasRoom(tables, principal.userId, maxBytes)) {
+    return { outcome: 'refused', reason: 'storage_full' };
+  }
   const { agentId, timestamp } = turn;
   const row =
     found ?? createSession(tables, principal, { key, sessionId: newId(), agentId, timestamp });
@@ -67,6 +72,17 @@ export function acceptTurn(
   const run = runs.find(row.id, turn.runId);
   if (!session || !run) throw new Error('A turn was not written.');
   return { outcome: 'accepted', run: toRun(run), session: toSession(session), created: !found };
+}
+
+/** Whether the user may store more. The answers to what was accepted are stored in any case. */
+export function hasRoom({ sessions }: Tables, userId: string, maxBytes: number): boolean {
+  return maxBytes === 0 || sessions.storedBytes(userId) < maxBytes;
+}
+
+/** Bytes that the content takes in its table, and those of what stands apart from it. */
+function bytesOf(content: readonly ContentBlock[], attachments: readonly Attachment[] = []) {
+  const text = Buffer.byteLength(JSON.stringify(content));
+  return attachments.reduce((sum, { bytes }) => sum + bytes.byteLength, text);
 }
 
 function staleness(
@@ -92,8 +108,10 @@ export function findMessage(transcript: TranscriptTable, session: SessionRow, id
 /** The user's message, the slot of its answer, and the run. */
 function writeTurn({ sessions, transcript, runs }: Tables, row: SessionRow, turn: NewTurn): void {
   const { runId, agentId, attachments, options, timestamp } = turn;
+  const content = userContent(turn);
+  const bytes = bytesOf(content, attachments);
   const drafts: Draft[] = [
-    { role: 'user', state: 'complete', content: userContent(turn), timestamp, runId, attachments },
+    { role: 'user', state: 'complete', content, timestamp, runId, attachments },
     { role: 'assistant', state: 'pending', content: [], timestamp, runId },
   ];
   const messageSeq = row.next_seq;
@@ -101,7 +119,7 @@ function writeTurn({ sessions, transcript, runs }: Tables, row: SessionRow, turn
   const nextSeq = messageSeq + drafts.length;
   const title = deriveTitle(turn.text);
   const isFirst = row.depth === 0;
-  sessions.advance(row.id, { ...leaf, nextSeq, timestamp, agentId, title, isFirst });
+  sessions.advance(row.id, { ...leaf, nextSeq, timestamp, bytes, agentId, title, isFirst });
   runs.insert(row.id, {
     runId,
     agentId,
@@ -136,7 +154,8 @@ export function inject(
   const content: ContentBlock[] = [{ type: 'text', text }];
   const draft: Draft = { role: 'assistant', state: 'complete', content, timestamp, label };
   const leaf = transcript.append(row.id, row, row.next_seq, [draft]);
-  sessions.advance(row.id, { ...leaf, nextSeq: row.next_seq + 1, timestamp });
+  const nextSeq = row.next_seq + 1;
+  sessions.advance(row.id, { ...leaf, nextSeq, timestamp, bytes: bytesOf(content) });
   const written = transcript.bySeq(row.id, row.next_seq);
   return written && toMessage(written);
 }
@@ -154,11 +173,14 @@ export function endRun(
   transcript.fill(slot.id, answer);
   runs.dropChunks(slot.id);
   const { state, timestamp, errorMessage, usage } = answer;
+  const bytes = bytesOf(answer.content);
   runs.end(session.id, run.run_id, { state: RUN_STATES[state], timestamp, errorMessage });
   // After a reset the answer still belongs to what was said before, which no sum counts any more.
   if (run.session_id === session.session_id) {
     const counts = state === 'complete' || state === 'error';
-    sessions.answered(session.id, usage, timestamp, counts);
+    sessions.answered(session.id, usage, { timestamp, bytes, counts });
+  } else {
+    sessions.grow(session.id, bytes);
   }
   const filled = transcript.bySeq(session.id, run.answer_seq);
   return filled && toMessage(filled);

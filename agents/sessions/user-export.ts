@@ -38,7 +38,7 @@ interface MessageRow {
 const SESSIONS = `
 SELECT id, instance_id AS instanceId, session_key AS sessionKey, session_id AS sessionId, agent_id AS agentId,
   label, derived_title AS title, model, created_at AS createdAt, updated_at AS updatedAt, archived_at AS archivedAt
-FROM sessions WHERE user_id = ? ORDER BY id`;
+FROM sessions WHERE user_id = ? AND user_id <> '' ORDER BY id`;
 
 const MESSAGES = `
 SELECT id, seq, role, state, content, timestamp, run_id AS runId, provider, model, stop_reason AS stopReason,
@@ -51,6 +51,8 @@ SELECT n, mime_type AS mimeType, file_name AS fileName, bytes FROM attachments W
 /**
  * Every session of the user in every instance, each followed by its messages on all branches, each of these by its
  * attachments. Read as it is asked for, from one snapshot, so that a gateway may serve meanwhile.
+ *
+ * What is being removed is nobody's and no part of it.
  *
  * @throws {StoreFileError} if the file is no session store.
  */

@@ -40,6 +40,8 @@ export interface Chain {
   readonly front: Front;
   readonly frontPort: number;
   readonly gatewayPort: number;
+  /** The processes that it consists of, by name. */
+  readonly pids: Readonly<Record<string, number>>;
   /** A ticket that signs the demonstration's user in, once. */
   ticket(): Promise<string>;
   /** Resolves with a sentence if one of the parts ends by itself. */
@@ -118,6 +120,11 @@ async function startParts(
     front,
     frontPort,
     gatewayPort,
+    pids: {
+      gateway: gateway.pid,
+      portal: portal.pid,
+      ...(front.pid !== undefined && { nginx: front.pid }),
+    },
     ticket: async () => (await command(['users', 'ticket', userId])).trim(),
     broken: Promise.race([
       ended('the gateway', gateway.exited),
@@ -160,7 +167,7 @@ async function seed(
   { instance, userId, backend }: { instance: DemoInstance; userId: string; backend: string },
 ): Promise<void> {
   const has = async (what: string, id: string) =>
-    (await command([what, 'list'])).split('\n').some((line) => line.split(/\s+/).includes(id));
+    (await command([what, 'list'])).split('\n').some((line) => line.split(/\s+/, 1)[0] === id);
   if (!(await has('users', userId))) {
     // A ticket signs in; `oc-portal users password` sets a password.
     await command(['users', 'add', userId, '--no-password']);
@@ -172,7 +179,8 @@ async function seed(
     const named = ['--name', instance.name, '--backend', backend];
     await command(['instances', 'add', instance.id, ...named, ...starters]);
   }
-  if (!(await has('grants', instance.id))) await command(['grants', 'add', userId, instance.id]);
+  // It may be there already.
+  await command(['grants', 'add', userId, instance.id]);
 }
 
 function writeJson(path: string, value: object): void {

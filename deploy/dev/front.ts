@@ -11,6 +11,8 @@ import { startNginx } from './nginx.ts';
 export interface Front {
   readonly kind: 'nginx' | 'edge';
   stop(): Promise<void>;
+  /** Of nginx; the edge runs in this process. */
+  readonly pid?: number;
   /** Resolves if it ends by itself. */
   readonly ended: Promise<string>;
 }
@@ -39,7 +41,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const binary = kind === 'edge' ? undefined : findNginx(process.env);
   if (binary !== undefined) {
     const nginx = await startNginx(binary, folder, values, map);
-    return { kind: 'nginx', stop: () => nginx.stop(), ended: nginx.exited };
+    return { kind: 'nginx', stop: () => nginx.stop(), pid: nginx.pid, ended: nginx.exited };
   }
   if (kind === 'nginx') throw new Error('nginx is not installed: apt-get install nginx-light');
   const mapFile = join(folder, values.mapFile);
@@ -77,12 +79,12 @@ export function pageOrigins(port: number): readonly string[] {
   return [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
 }
 
-/** nginx cannot tell which port it got, so one is looked for before. */
-export async function freePort(): Promise<number> {
+/** nginx cannot tell which port it got, so one is looked for before. Rejects if `wanted` is taken. */
+export async function freePort(wanted = 0): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(wanted, '127.0.0.1', resolve);
   });
   const address = server.address();
   await new Promise<void>((resolve) => server.close(() => resolve()));

@@ -32,6 +32,8 @@ export interface ChainProcess {
 }
 
 const DEFAULT_GRACE_MS = 5_000;
+/** Milliseconds after its end in which its last words may still arrive. */
+const OUTPUT_MS = 500;
 /** Of what it last said, in the message of a failure. */
 const TAIL_CHARS = 2_000;
 /** Kept of what a command prints; a server prints without end. */
@@ -50,7 +52,7 @@ export function startProcess(options: ProcessOptions): ChainProcess {
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
-      log?.write(chunk);
+      if (log?.writable) log.write(chunk);
       tail = (tail + chunk.toString()).slice(-TAIL_CHARS);
     });
   }
@@ -59,9 +61,18 @@ export function startProcess(options: ProcessOptions): ChainProcess {
   });
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('close', (code, signal) => {
+    const end = (code: number | null, signal: NodeJS.Signals | null) => {
       log?.end();
       resolve(signal ?? `exit code ${code}`);
+    };
+    child.once('close', end);
+    // A killed nginx leaves workers that hold its outputs open, and "close" waits for those.
+    child.once('exit', (code, signal) => {
+      const late = setTimeout(() => {
+        for (const stream of [child.stdout, child.stderr]) stream.destroy();
+        end(code, signal);
+      }, OUTPUT_MS);
+      child.once('close', () => clearTimeout(late));
     });
   });
   const failure = async () => new Error(`${name} ended (${await exited}):\n${tail}`);

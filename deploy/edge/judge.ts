@@ -21,7 +21,7 @@ export type Route =
 
 /** Which part of the chain a request is for. */
 export function routeOf(values: NginxValues, request: IncomingMessage): Route {
-  if (request.headers.host === undefined) return { kind: 'plain', status: 400 };
+  if (request.headersDistinct['host']?.length !== 1) return { kind: 'plain', status: 400 };
   const roles = rolesOf(values, request);
   if (roles.size === 0) return { kind: 'plain', status: 421 };
   const [rawPath, query] = splitTarget(request.url ?? '');

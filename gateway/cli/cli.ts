@@ -23,6 +23,7 @@ Usage:
   oc-gateway nginx check --map FILE [--values FILE]
                                                  check oc-ws-map.conf, and all of it with nginx -t
   oc-gateway users export USER [--config FILE]   print all that is stored of a user, one JSON object a line
+  oc-gateway users delete USER [--config FILE]   remove all that is stored of a user, also while it is served
   oc-gateway --version | --help
 
 The configuration is --config, else OPENCLAW_CONFIG_PATH, else openclaw.json in OPENCLAW_STATE_DIR
@@ -144,6 +145,13 @@ const COMMANDS: Readonly<Record<string, Command | undefined>> = {
     needs: 'USER',
     run: async (io, flags, [user = '']) =>
       (await import('./users.ts')).usersExport(io, flags, user),
+  },
+  'users delete': {
+    flags: ['config'],
+    words: 1,
+    needs: 'USER',
+    run: async (io, flags, [user = '']) =>
+      (await import('./users.ts')).usersDelete(io, flags, user),
   },
   'db vacuum': {
     flags: ['config'],

@@ -49,8 +49,12 @@ export const notServed: Readonly<Record<string, readonly string[]>> = {
     'agentRuntime api baseUrl cost headers mediaInput metadataSource params thinkingLevelMap',
   ),
   session: words(
-    'dmScope groupScope identityLinks maintenance notifyOnCreate reset resetByChannel resetByType',
+    'dmScope groupScope identityLinks notifyOnCreate reset resetByChannel resetByType',
     'resetTriggers scope sendPolicy sharing store threadBindings',
+  ),
+  'session.maintenance': words(
+    'archiveDashboardAfter coldStorage highWaterBytes maxDiskBytes preserveRecent',
+    'resetArchiveRetention',
   ),
   env: words('shellEnv'),
   logging: words('audit consoleLevel consoleStyle file maxFileBytes redactPatterns'),

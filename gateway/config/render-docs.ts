@@ -105,7 +105,11 @@ function describe(schema: SchemaNode): string {
 function valueText(schema: SchemaNode): string {
   const { type, minimum, maximum } = schema;
   if (schema.enum) return schema.enum.map((value) => `\`${String(value)}\``).join(', ');
-  if (Array.isArray(type)) return 'string or `{ primary, fallbacks }`';
+  if (Array.isArray(type)) {
+    return type.includes('object')
+      ? 'string or `{ primary, fallbacks }`'
+      : 'string or whole number';
+  }
   if (schema.items?.properties) return 'list of objects, below';
   if (type === 'array')
     return `list of ${schema.items?.enum ? valueText(schema.items) : 'strings'}`;

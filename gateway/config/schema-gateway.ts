@@ -1,5 +1,6 @@
 /** Schema of the section `gateway`. */
 
+import { limitsSchema } from './schema-limits.ts';
 import type { ConfigSchema } from './vocabulary.ts';
 
 const headerName = {
@@ -159,75 +160,6 @@ const controlUi = {
   },
 } as const satisfies ConfigSchema;
 
-const limits = {
-  type: 'object',
-  description: 'Bounds that keep one client from harming the others.',
-  'x-oc-gateway': true,
-  additionalProperties: false,
-  default: {},
-  properties: {
-    connectTimeoutMs: {
-      type: 'integer',
-      minimum: 1,
-      maximum: 600_000,
-      description: 'Milliseconds from the open socket to its `connect` request.',
-      default: 15_000,
-      'x-oc-gateway': true,
-    },
-    preConnectBytes: {
-      type: 'integer',
-      minimum: 1024,
-      maximum: 1_048_576,
-      description: 'Largest frame in bytes before `connect` was accepted.',
-      default: 65_536,
-      'x-oc-gateway': true,
-    },
-    maxPayloadBytes: {
-      type: 'integer',
-      minimum: 1024,
-      maximum: 104_857_600,
-      description: 'Largest frame in bytes from a connected client, attachments included.',
-      default: 10_485_760,
-      'x-oc-gateway': true,
-      'x-restart': true,
-    },
-    maxBufferedBytes: {
-      type: 'integer',
-      minimum: 65_536,
-      maximum: 1_073_741_824,
-      description: 'Bytes that may wait for a slow reader before its socket is closed.',
-      default: 8_388_608,
-      'x-oc-gateway': true,
-    },
-    tickIntervalMs: {
-      type: 'integer',
-      minimum: 10,
-      maximum: 3_600_000,
-      description:
-        'Milliseconds between `tick` events. A client that misses two of them reconnects.',
-      default: 30_000,
-      'x-oc-gateway': true,
-      'x-restart': true,
-    },
-    maxQueuedRunsPerSession: {
-      type: 'integer',
-      minimum: 0,
-      maximum: 10_000,
-      description: 'Messages that may wait behind the running answer of one session.',
-      default: 20,
-      'x-oc-gateway': true,
-    },
-    maxConcurrentRuns: {
-      type: 'integer',
-      minimum: 0,
-      maximum: 1_000_000,
-      description: 'Answers that stream at the same time, over all users. 0: no limit.',
-      default: 1000,
-      'x-oc-gateway': true,
-    },
-  },
-} as const satisfies ConfigSchema;
-
 const REMOTE_REFUSED = {
   message: 'a gateway that only forwards to another one is not served: this gateway answers itself',
   cure: 'write "local" or remove the key',
@@ -354,7 +286,7 @@ export const gatewaySchema = {
         },
       },
     },
-    limits,
+    limits: limitsSchema,
     streaming: {
       type: 'object',
       description: 'How answers stream.',
@@ -405,6 +337,15 @@ export const gatewaySchema = {
           maximum: 3600,
           description: 'Seconds that running answers get to finish after SIGTERM or SIGINT.',
           default: 10,
+          'x-oc-gateway': true,
+        },
+        spreadSeconds: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 600,
+          description:
+            'Seconds over which many sockets are closed, so that their clients do not all return at once. A hundred or fewer are closed at once, more at least as fast as a thousand a second.',
+          default: 5,
           'x-oc-gateway': true,
         },
       },

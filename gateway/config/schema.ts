@@ -23,6 +23,42 @@ const sessionSchema = {
         "Last part of the main session's key, `agent:<agent>:<mainKey>`, where the proxy names no session.",
       default: 'main',
     },
+    maintenance: {
+      type: 'object',
+      description:
+        'Sessions that leave the store by themselves, looked for at the start and every hour. Pinned ones and those with an answer under way stay. Unlike in OpenClaw nothing leaves unless a rule is set.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        mode: {
+          type: 'string',
+          enum: ['enforce', 'warn'],
+          description: '`warn` only logs how many sessions would leave.',
+          default: 'enforce',
+        },
+        pruneAfter: {
+          type: ['string', 'integer'],
+          minimum: 1,
+          maximum: 36_500,
+          pattern: '^[1-9][0-9]{0,8}(ms|s|m|h|d|w)?$',
+          'x-expects':
+            'a duration such as "30d" or "12h" (ms, s, m, h, d, w); a bare number is days',
+          description:
+            'Sessions leave when there was no message, answer or edit for this long: `"30d"`, `"12h"`; a number is days.',
+          'x-unset': 'age is no reason',
+          examples: ['180d'],
+        },
+        maxEntries: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 1_000_000,
+          description:
+            'Sessions that one user keeps in one instance; those that were updated last.',
+          'x-unset': 'number is no reason',
+          examples: [500],
+        },
+      },
+    },
   },
 } as const satisfies ConfigSchema;
 

@@ -107,3 +107,18 @@ export function splitModelRef(ref: string): { provider: string; model: string } 
   const slash = ref.indexOf('/');
   return { provider: ref.slice(0, slash), model: ref.slice(slash + 1) };
 }
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** `"12h"` in milliseconds. A number, or a text without a unit, is days. */
+export function durationMs(duration: string | number): number {
+  const [, count = '0', unit = 'd'] = /^(\d+)(ms|s|m|h|d|w)?$/.exec(String(duration)) ?? [];
+  return Number(count) * (UNIT_MS[unit] ?? 0);
+}

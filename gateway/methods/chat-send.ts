@@ -9,7 +9,15 @@ import { protocolError } from '../protocol/errors.ts';
 import { messageBody } from '../session-events.ts';
 import { unknownAgent } from '../session-keys.ts';
 import { type Caller, method, RequestError, refuse, type Services } from './method.ts';
-import { expectAgent, keyOf, mustExist, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
+import {
+  countSend,
+  expectAgent,
+  keyOf,
+  mustExist,
+  SESSION_KEY,
+  sessionNotFound,
+  storageFull,
+} from './sessions-shared.ts';
 
 /** The bound is the published schema's for run ids (`ChatHistoryParams.inputRunIds`). */
 const RUN_ID = { type: 'string', minLength: 1, maxLength: 256 } as const;
@@ -83,6 +91,8 @@ export async function startTurn(services: Services, caller: Caller, turn: TurnRe
     const problem = 'invalid chat.send params: a message or an attachment is required';
     throw new RequestError(protocolError('INVALID_REQUEST', problem));
   }
+  // What is known already costs nothing: a page that resends what it is unsure of must get its answer.
+  if (!store.run(principal, turn.key, turn.runId)) countSend(caller, services);
   if (turn.interrupt && !store.run(principal, turn.key, turn.runId)) {
     await runs.abort(principal, turn.key);
   }
@@ -134,7 +144,7 @@ function acknowledge(services: Services, caller: Caller, key: string, sent: Send
     case 'duplicate':
       return duplicateAck(sent.run);
     case 'refused':
-      return refuseSend(key, sent.reason);
+      return refuseSend(services, key, sent.reason);
   }
 }
 
@@ -157,6 +167,7 @@ function duplicateAck(run: RunRecord) {
 }
 
 function refuseSend(
+  services: Services,
   key: string,
   reason: Extract<SendResult, { outcome: 'refused' }>['reason'],
 ): never {
@@ -184,6 +195,8 @@ function refuseSend(
         'STALE_SESSION',
         'The session was reset meanwhile; load its history and send again.',
       );
+    case 'storage_full':
+      return storageFull(services);
     case 'not_found':
     case 'exists':
       return sessionNotFound(key);

@@ -16,6 +16,7 @@ import {
   type ProtocolError,
 } from '../protocol/errors.ts';
 import { compileParams } from '../protocol/params.ts';
+import type { SendRate } from '../send-rate.ts';
 import type { KeyScope } from '../session-keys.ts';
 
 export type Scope = 'operator.read' | 'operator.write' | 'operator.admin';
@@ -26,6 +27,7 @@ export interface Services {
   runs: Runs;
   hub: Hub;
   log: Logger;
+  sendRate: SendRate;
   now: () => number;
   version: string;
   /** Milliseconds since the process began to serve. */

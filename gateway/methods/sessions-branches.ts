@@ -2,7 +2,15 @@
 
 import type { MessageRecord, Moved, MoveRefusal } from '../../agents/sessions/store.ts';
 import { type Caller, method, refuse, type Services } from './method.ts';
-import { expectAgent, freshKey, keyOf, SESSION_KEY, sessionNotFound } from './sessions-shared.ts';
+import {
+  countSend,
+  expectAgent,
+  freshKey,
+  keyOf,
+  SESSION_KEY,
+  sessionNotFound,
+  storageFull,
+} from './sessions-shared.ts';
 
 const AGENT_ID = { type: 'string', minLength: 1 } as const;
 const ENTRY_ID = { type: 'string', minLength: 1, maxLength: 64 } as const;
@@ -21,7 +29,11 @@ export const sessionsRewind = method(
     const { principal } = caller;
     const { key, agentId } = keyOf(caller, params.sessionKey);
     expectAgent('sessions.rewind', caller, params.agentId, agentId);
-    const moved = orRefuse(key, await services.store.rewind(principal, key, params.entryId));
+    const moved = orRefuse(
+      services,
+      key,
+      await services.store.rewind(principal, key, params.entryId),
+    );
     services.hub.sessionChanged(principal, key, 'rewind', moved.session);
     return forEditor(services, caller, key, moved.message);
   },
@@ -35,8 +47,13 @@ export const sessionsFork = method(
     const { principal } = caller;
     const { key, agentId } = keyOf(caller, params.sessionKey);
     expectAgent('sessions.fork', caller, params.agentId, agentId);
+    countSend(caller, services);
     const to = { key: freshKey(agentId), agentId, timestamp: services.now() };
-    const made = orRefuse(key, await services.store.fork(principal, key, params.entryId, to));
+    const made = orRefuse(
+      services,
+      key,
+      await services.store.fork(principal, key, params.entryId, to),
+    );
     services.hub.sessionChanged(principal, to.key, 'fork', made.session);
     return { sessionKey: to.key, ...forEditor(services, caller, key, made.message) };
   },
@@ -104,17 +121,25 @@ export const sessionsBranchesSwitch = method(
     const { key, agentId } = keyOf(caller, params.sessionKey);
     expectAgent('sessions.branches.switch', caller, params.agentId, agentId);
     const { store, hub } = services;
-    const moved = orRefuse(key, await store.switchBranch(principal, key, params.leafEntryId));
+    const moved = orRefuse(
+      services,
+      key,
+      await store.switchBranch(principal, key, params.leafEntryId),
+    );
     hub.sessionChanged(principal, key, 'switch', moved.session);
     return {};
   },
 );
 
-function orRefuse(key: string, moved: Moved): Extract<Moved, { outcome: 'moved' }> {
-  return moved.outcome === 'moved' ? moved : refuseMove(key, moved.reason);
+function orRefuse(
+  services: Services,
+  key: string,
+  moved: Moved,
+): Extract<Moved, { outcome: 'moved' }> {
+  return moved.outcome === 'moved' ? moved : refuseMove(services, key, moved.reason);
 }
 
-function refuseMove(key: string, reason: MoveRefusal): never {
+function refuseMove(services: Services, key: string, reason: MoveRefusal): never {
   switch (reason) {
     case 'not_found':
       return sessionNotFound(key);
@@ -130,5 +155,7 @@ function refuseMove(key: string, reason: MoveRefusal): never {
     }
     case 'exists':
       return refuse('SESSION_EXISTS', 'A session of that key exists already.');
+    case 'storage_full':
+      return storageFull(services);
   }
 }

@@ -45,6 +45,22 @@ export function mustExist(caller: Caller, services: Services, key: string): Sess
   return services.store.describe(caller.principal, key) ?? sessionNotFound(key);
 }
 
+/** Counts one message, or something as costly, against what the caller may send in a minute. */
+export function countSend(caller: Caller, { sendRate, config }: Services): void {
+  const waitMs = sendRate.take(caller.principal.userId);
+  if (waitMs === 0) return;
+  const { sendsPerMinute } = config().gateway.limits;
+  const message = `You may send ${sendsPerMinute} messages a minute; wait a moment.`;
+  refuse('SEND_RATE', message, { limit: sendsPerMinute }, { retryAfterMs: waitMs });
+}
+
+/** The caller's stored messages leave no room for more. */
+export function storageFull({ config }: Services): never {
+  const limit = config().gateway.limits.maxStoredBytesPerUser;
+  const message = 'Your stored conversations leave no room for more; delete some of them.';
+  return refuse('STORAGE_FULL', message, { limit });
+}
+
 /** The wire row of a session, with what this process knows of its runs. */
 export function rowOf(services: Services, principal: Principal, session: SessionRecord): object {
   const catalog = services.catalog();
@@ -53,7 +69,10 @@ export function rowOf(services: Services, principal: Principal, session: Session
   return sessionRow(session, {
     model: model?.ref,
     contextTokens: agent?.contextTokens ?? model?.info.contextWindow,
-    activeRunIds: services.runs.of(principal, session.key).map((run) => run.record.runId),
+    activeRunIds: services.runs
+      .of(principal, session.key)
+      .filter((run) => !run.over)
+      .map((run) => run.record.runId),
   });
 }
 

@@ -6,6 +6,7 @@ import { splitModelRef } from '../config/settings.ts';
 import { startTurn } from './chat-send.ts';
 import { type Caller, method, RequestError, refuse, type Services } from './method.ts';
 import {
+  countSend,
   expectAgent,
   freshKey,
   keyOf,
@@ -13,6 +14,7 @@ import {
   rowOf,
   SESSION_KEY,
   sessionNotFound,
+  storageFull,
 } from './sessions-shared.ts';
 
 const LABEL = { type: 'string', minLength: 1, maxLength: 512 } as const;
@@ -44,6 +46,9 @@ export const sessionsCreate = method(
     expectAgent('sessions.create', caller, params.agentId, agentId);
     const label = (params.label ?? params.displayName)?.toWellFormed();
     const model = params.model === undefined ? undefined : knownModel(services, params.model);
+    const message = params.message ?? params.task ?? '';
+    const hasTurn = message.trim() !== '' || (params.attachments?.length ?? 0) > 0;
+    if (!hasTurn && !services.store.describe(principal, key)) countSend(caller, services);
     const made = await services.store.create(principal, {
       key,
       agentId,
@@ -52,21 +57,20 @@ export const sessionsCreate = method(
       ...(model !== undefined && { model }),
     });
     if (made.outcome === 'refused') {
+      if (made.reason === 'storage_full') return storageFull(services);
       return refuse('SESSION_EXISTS', `Session "${key}" belongs to another agent.`);
     }
     if (made.outcome === 'created')
       services.hub.sessionChanged(principal, key, 'create', made.session);
-    const message = params.message ?? params.task ?? '';
-    const started =
-      message.trim() === '' && !params.attachments?.length
-        ? undefined
-        : await firstTurn(services, caller, {
-            key,
-            agentId,
-            runId: params.idempotencyKey?.toWellFormed() ?? crypto.randomUUID(),
-            message,
-            attachments: params.attachments,
-          });
+    const started = !hasTurn
+      ? undefined
+      : await firstTurn(services, caller, {
+          key,
+          agentId,
+          runId: params.idempotencyKey?.toWellFormed() ?? crypto.randomUUID(),
+          message,
+          attachments: params.attachments,
+        });
     const session = services.store.describe(principal, key) ?? made.session;
     return {
       ok: true,

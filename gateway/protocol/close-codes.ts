@@ -66,6 +66,12 @@ export const CLOSES = {
     when: 'a configuration reload gave the instance another agent, or the connection another main session; hello-ok of the next connection tells',
     reconnect: true,
   },
+  tooManyRequests: {
+    code: 1008,
+    reason: 'too many requests',
+    when: 'more than 5,000 requests of this connection waited, or more bytes of them than `policy.maxPayload`',
+    reconnect: true,
+  },
   slowConsumer: {
     code: 1008,
     reason: 'slow consumer',
@@ -90,6 +96,24 @@ export const CLOSES = {
     when: 'the gateway stops; the event `shutdown` came before',
     reconnect: true,
   },
+  tooManyOfUser: {
+    code: 4429,
+    reason: 'too many connections of this user',
+    when: 'the user has `gateway.limits.maxSocketsPerUser` connections; wait, or close some',
+    reconnect: true,
+  },
+  tooManyOfAddress: {
+    code: 4429,
+    reason: 'too many connections from this address',
+    when: 'too many connections of this address wait to be told why they are refused',
+    reconnect: true,
+  },
+  tooManySockets: {
+    code: 4429,
+    reason: 'too many connections',
+    when: 'the gateway has as many connections as it takes',
+    reconnect: true,
+  },
   accessRevoked: {
     code: 4003,
     reason: 'access revoked',
@@ -106,7 +130,7 @@ export const FOREIGN_CLOSES = {
   goingAway: { code: 1001, when: "the client's page or process went away" },
   abnormal: {
     code: 1006,
-    when: 'no close frame arrived: the network or the proxy failed, the upgrade was refused, the peer stopped answering pings, or a frame broke the WebSocket protocol, was not UTF-8, or exceeded `policy.maxPayload` by over 2 MiB',
+    when: 'no close frame arrived: the network or the proxy failed, the upgrade was refused, the peer stopped answering pings, its handshake was not finished when others needed the place, or a frame broke the WebSocket protocol, was not UTF-8, or exceeded `policy.maxPayload` by over 2 MiB',
   },
   clientTimeout: {
     code: 4000,

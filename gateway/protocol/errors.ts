@@ -164,6 +164,16 @@ export const DETAIL_CODES = {
     when: 'too many messages already wait in the session, or too many runs in the gateway',
     retryable: true,
   },
+  SEND_RATE: {
+    code: 'UNAVAILABLE',
+    when: 'the user sent `gateway.limits.sendsPerMinute` messages within a minute, over all connections',
+    retryable: true,
+  },
+  STORAGE_FULL: {
+    code: 'UNAVAILABLE',
+    when: 'what the user has stored reaches `gateway.limits.maxStoredBytesPerUser`: delete sessions first',
+    retryable: false,
+  },
   STORE_UNAVAILABLE: {
     code: 'UNAVAILABLE',
     when: 'the database cannot take the write (disk full, I/O error, locked)',

@@ -1,4 +1,9 @@
-/** Signing in, staying signed in, signing out. */
+/**
+ * Signing in, staying signed in, signing out.
+ *
+ * A refresh token is `<login id>.<random>`. One that is no longer kept still tells its login, so that
+ * a traded token is known as stolen for as long as the login lives.
+ */
 
 import { randomUUID } from 'node:crypto';
 import type { TokenLives } from '../config-schema.ts';
@@ -48,19 +53,23 @@ export function createSignIn({ store, passwords, accessTokens, lives, now }: Sig
     return { user: { id: user.id, name: user.name }, accessToken, refreshToken };
   }
 
-  async function start(userId: string): Promise<SignedIn | SignInRefusal> {
+  /** `judged`: the password hash that was right, absent for a ticket. */
+  async function start(userId: string, judged?: string): Promise<SignedIn | SignInRefusal> {
     const loginId = randomUUID();
-    const refreshToken = newToken();
+    const refreshToken = newRefreshToken(loginId);
     const at = now();
     const user = store.transaction(() => {
-      // Read again under the lock: hashing took a while, and somebody may have disabled the user.
+      // Read again under the lock: hashing took a while, and much may have happened to the user.
       const found = users.find(userId);
-      if (!found?.enabled) return undefined;
+      if (!found?.enabled) return 'user_disabled' as const;
+      // A new password ends all logins, so none by the old one may begin after it.
+      if (judged !== undefined && found.passwordHash !== judged)
+        return 'invalid_credentials' as const;
       logins.start({ id: loginId, userId: found.id, now: at, expiresAt: at + refreshLife });
       logins.addRefresh(digest(refreshToken), loginId, at + refreshLife);
       return found;
     });
-    return user ? signedIn(user, loginId, refreshToken) : 'user_disabled';
+    return typeof user === 'string' ? user : signedIn(user, loginId, refreshToken);
   }
 
   function trade(
@@ -70,7 +79,8 @@ export function createSignIn({ store, passwords, accessTokens, lives, now }: Sig
     const key = digest(token);
     return store.transaction(() => {
       const known = logins.findRefresh(key);
-      if (!known || known.endedAt !== null || known.expiresAt <= at) return 'invalid';
+      if (!known) return forgotten(token, at);
+      if (known.endedAt !== null || known.expiresAt <= at) return 'invalid';
       const { loginId, userId } = known;
       if (known.usedAt !== null && at - known.usedAt > lives.refreshReuseSeconds * 1000) {
         // Either the page or a thief holds the token after this one; nobody can tell which.
@@ -78,12 +88,21 @@ export function createSignIn({ store, passwords, accessTokens, lives, now }: Sig
         return 'reused';
       }
       if (!logins.userOf(loginId, userId, at)) return 'invalid';
-      const next = newToken();
+      const next = newRefreshToken(loginId);
       logins.useRefresh(key, at);
       logins.addRefresh(digest(next), loginId, at + refreshLife);
       logins.prolong(loginId, at + refreshLife);
       return { loginId, userId, next };
     });
+  }
+
+  /** Of a login that lives, it was traded in so long ago that it is no longer kept. */
+  function forgotten(token: string, at: number): 'invalid' | 'reused' {
+    const loginId = loginOf(token);
+    const userId = loginId === undefined ? undefined : logins.ownerOf(loginId, at);
+    if (loginId === undefined || userId === undefined) return 'invalid';
+    endLogin(store, { id: loginId, userId }, at);
+    return 'reused';
   }
 
   return {
@@ -92,7 +111,7 @@ export function createSignIn({ store, passwords, accessTokens, lives, now }: Sig
       const right = await passwords.check(password, user?.passwordHash);
       if (right === 'busy') return 'busy';
       if (!right || !user) return 'invalid_credentials';
-      return start(user.id);
+      return start(user.id, user.passwordHash);
     },
     async withTicket(ticket) {
       const userId = logins.useTicket(digest(ticket), now());
@@ -114,4 +133,12 @@ export function createSignIn({ store, passwords, accessTokens, lives, now }: Sig
       return true;
     },
   };
+}
+
+function newRefreshToken(loginId: string): string {
+  return `${loginId}.${newToken()}`;
+}
+
+function loginOf(refreshToken: string): string | undefined {
+  return /^([0-9a-f-]{36})\.[A-Za-z0-9_-]{43}$/.exec(refreshToken)?.[1];
 }

@@ -83,7 +83,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   const name = inFamily ? `${command} ${rest[0] ?? ''}` : command;
   const operands = inFamily ? rest.slice(1) : rest;
   const handler = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!handler) return misused(io, `unknown command "${[command, ...rest].join(' ')}"`);
+  if (!handler)
+    return misused(io, `unknown command ${JSON.stringify([command, ...rest].join(' '))}`);
   const refused = misplaced(handler, flags, operands);
   return refused === undefined ? handler.run(io, flags, operands) : misused(io, refused);
 }
@@ -240,7 +241,7 @@ function misplaced(command: Command, flags: Flags, words: readonly string[]): st
   const missing = command.words[words.length];
   if (missing !== undefined) return `${missing} is missing`;
   if (words.length > command.words.length) {
-    return `unexpected argument "${words[command.words.length]}"`;
+    return `unexpected argument ${JSON.stringify(words[command.words.length])}`;
   }
   const given = Object.keys(flags).find((flag) => !command.flags.some((known) => known === flag));
   return given === undefined ? undefined : `--${given} has no meaning for this command`;

@@ -44,9 +44,12 @@ export function listGrants(
 /** As the ids are written in their tables. */
 function existing(store: Store, { userId, instanceId }: Grant): Grant {
   const user = store.users.find(userId);
-  if (!user) throw new CommandError(`there is no user "${userId}"; see: oc-portal users list`);
+  if (!user)
+    throw new CommandError(`there is no user ${JSON.stringify(userId)}; see: oc-portal users list`);
   if (!store.instances.find(instanceId)) {
-    throw new CommandError(`there is no instance "${instanceId}"; see: oc-portal instances list`);
+    throw new CommandError(
+      `there is no instance ${JSON.stringify(instanceId)}; see: oc-portal instances list`,
+    );
   }
   return { userId: user.id, instanceId };
 }

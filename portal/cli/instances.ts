@@ -109,7 +109,9 @@ export function nginxMap(io: Io, flags: StoreFlags): Promise<number> {
 function existing(store: Store, id: string): Instance {
   const instance = store.instances.find(id);
   if (!instance) {
-    throw new CommandError(`there is no instance "${id}"; see: oc-portal instances list`);
+    throw new CommandError(
+      `there is no instance ${JSON.stringify(id)}; see: oc-portal instances list`,
+    );
   }
   return instance;
 }

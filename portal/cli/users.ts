@@ -99,7 +99,8 @@ export function changeUser(
 
 function existing(store: Store, id: string): UserRow {
   const user = store.users.find(id);
-  if (!user) throw new CommandError(`there is no user "${id}"; see: oc-portal users list`);
+  if (!user)
+    throw new CommandError(`there is no user ${JSON.stringify(id)}; see: oc-portal users list`);
   return user;
 }
 

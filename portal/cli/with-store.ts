@@ -2,7 +2,7 @@
 
 import { type ConfigProblem, formatProblem, loadPortalConfig } from '../config.ts';
 import type { TokenLives } from '../config-schema.ts';
-import { DatabaseFileError, openStore, type Store } from '../store/store.ts';
+import { DatabaseFileError, forPeople, openStore, type Store } from '../store/store.ts';
 import type { Io } from './io.ts';
 
 /** The command cannot be done; the message says why and what to do. Exit code 1. */
@@ -41,7 +41,8 @@ export async function withStore(
     store = openStore(database);
     await work(store, { now: Date.now(), ...(loaded.ok && { tokens: loaded.config.tokens }) });
     return 0;
-  } catch (error) {
+  } catch (thrown) {
+    const error = forPeople(thrown);
     if (!(error instanceof CommandError || error instanceof DatabaseFileError)) throw error;
     io.stderr.write(`oc-portal: ${error.message}\n`);
     return 1;
@@ -73,5 +74,8 @@ export function table(rows: readonly (readonly string[])[]): string {
 export function textProblem(what: string, text: string, most: number): string | undefined {
   if (text.trim() === '') return `${what} is empty; write something`;
   if (text.length > most) return `${what} is too long; use at most ${most} characters`;
-  return /\p{Cc}/u.test(text) ? `${what} has control characters in it; remove them` : undefined;
+  // Also what turns the rest of a line around, so that a name reads as another's.
+  return /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u.test(text)
+    ? `${what} has control characters in it; remove them`
+    : undefined;
 }

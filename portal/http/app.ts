@@ -1,5 +1,7 @@
 /** The HTTP side, put together: limits, headers, errors, the log, and the routes. */
 
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -34,6 +36,8 @@ export interface AppParts {
 
 /** Bytes; the largest right request is a refresh. */
 const BODY_LIMIT = 16 * 1024;
+/** Milliseconds that a client has for sending a whole request. */
+const REQUEST_TIMEOUT_MS = 30_000;
 
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const { config, log } = parts;
@@ -41,13 +45,18 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     exposeHeadRoutes: false,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     forceCloseConnections: 'idle',
+    clientErrorHandler: refuseBytes,
     // An address that is not even one has no route, hence no error handler.
     frameworkErrors: (error, _request, reply) => {
       const answer = fromFramework(error);
-      reply.raw.writeHead(answer.status, { 'content-type': 'application/json; charset=utf-8' });
+      reply.raw.writeHead(answer.status, {
+        'content-type': 'application/json; charset=utf-8',
+        'cache-control': 'no-store',
+      });
       reply.raw.end(JSON.stringify(errorBody(answer)));
     },
   });
@@ -72,13 +81,18 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       prefix: '/api/v1/internal',
     },
   );
-  await app.register(async (scope) => publicRoutes(scope, parts));
+  await app.register(async (scope) => publicRoutes(scope, parts, app));
   return app;
 }
 
-async function publicRoutes(app: FastifyInstance, parts: AppParts): Promise<void> {
+async function publicRoutes(
+  app: FastifyInstance,
+  parts: AppParts,
+  root: FastifyInstance,
+): Promise<void> {
   const { config, store } = parts;
   await app.register(helmet, securityHeaders(config));
+  answerNotFound(app, root);
   await app.register(async (page) =>
     pageRoutes(page, { pageDir: parts.pageDir, apiBase: config.apiBase }),
   );
@@ -90,11 +104,14 @@ async function publicRoutes(app: FastifyInstance, parts: AppParts): Promise<void
         allowedHeaders: ['Authorization', 'Content-Type'],
         exposedHeaders: ['Retry-After'],
         maxAge: 600,
+        // Its refusal would be no row of our table.
+        strictPreflight: false,
       });
       await api.register(rateLimit, { global: false });
       api.addHook('onSend', async (_request, reply) => {
         reply.header('Cache-Control', 'no-store');
       });
+      answerNotFound(api, root);
       const limits = createLimits(api, config.limits);
       const bearer = createBearer(store, parts.accessTokens, parts.now);
       const { accessSeconds } = config.tokens;
@@ -132,14 +149,34 @@ function answerErrors(app: FastifyInstance, log: Logger): void {
     if (answer.retryAfter !== undefined) reply.header('Retry-After', String(answer.retryAfter));
     return reply.code(answer.status).send(errorBody(answer));
   });
-  app.setNotFoundHandler((request, reply) => {
+}
+
+/** In `scope`, with its headers; what there is instead is looked for in `root`. */
+function answerNotFound(scope: FastifyInstance, root: FastifyInstance): void {
+  scope.setNotFoundHandler((request, reply) => {
     const allowed = (['GET', 'POST'] as const).filter(
-      (method) => method !== request.method && app.findRoute({ method, url: pathOf(request) }),
+      (method) => method !== request.method && root.findRoute({ method, url: pathOf(request) }),
     );
     const answer = new ApiError(allowed.length > 0 ? 'method_not_allowed' : 'not_found');
     if (allowed.length > 0) reply.header('Allow', allowed.join(', '));
     return reply.code(answer.status).send(errorBody(answer));
   });
+}
+
+/** Bytes that are no request, or not all of one in time: there is neither route nor reply yet. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const answer = new ApiError(tooLarge ? 'payload_too_large' : 'bad_request');
+  const body = JSON.stringify(errorBody(answer));
+  socket.end(
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}\r\n` +
+      'Content-Type: application/json; charset=utf-8\r\nCache-Control: no-store\r\n' +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 /** Without the query string, which may hold a token. */

@@ -10,6 +10,15 @@ export type Db = Database.Database;
 /** The database cannot be used; the message says why and names no path. */
 export class DatabaseFileError extends Error {}
 
+/** An error of SQLite's in the midst of work, such as a full disk, as one for people; others as they are. */
+export function forPeople(error: unknown): unknown {
+  return codeOf(error).startsWith('SQLITE_')
+    ? new DatabaseFileError(`The portal's database cannot be used: ${reason(error)}`, {
+        cause: error,
+      })
+    : error;
+}
+
 /** How long a write waits for another process's, in milliseconds. The wait blocks the event loop. */
 const BUSY_TIMEOUT_MS = 2_000;
 
@@ -32,10 +41,9 @@ export function openDatabase(path: string): Db {
   } catch (error) {
     db?.close();
     if (error instanceof DatabaseFileError) throw error;
-    throw new DatabaseFileError(
-      "The portal's database cannot be opened: its file is unreadable, locked or damaged.",
-      { cause: error },
-    );
+    throw new DatabaseFileError(`The portal's database cannot be opened: ${reason(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -49,11 +57,38 @@ export function openHasty(path: string): Db {
   return db;
 }
 
+/** What an operator can do something about, by the code of the system's or of SQLite's error. */
+function reason(error: unknown): string {
+  const code = codeOf(error);
+  if (/^(?:EACCES|EPERM|SQLITE_PERM|SQLITE_AUTH)/.test(code)) {
+    return 'its file may not be read and written by this user; run as the user whose file it is.';
+  }
+  if (/^(?:EROFS|SQLITE_READONLY)/.test(code)) return 'its file or its folder is read-only.';
+  if (/^(?:ENOSPC|EDQUOT|EIO|SQLITE_FULL|SQLITE_IOERR)/.test(code)) {
+    return 'its disk is full or failing; make room, and look at the system log.';
+  }
+  if (/^SQLITE_(?:BUSY|LOCKED)/.test(code)) {
+    return 'another program holds it locked; try again when that is done.';
+  }
+  if (/^SQLITE_(?:NOTADB|CORRUPT)/.test(code)) {
+    return 'its file is damaged or no SQLite database; restore it from a backup.';
+  }
+  return 'its file is no usable file; check the path in the configuration.';
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
 /** SQLite gives the log files the mode of the database, so it has to be right before they exist. */
 function makePrivate(path: string): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   closeSync(openSync(path, 'a', 0o600));
-  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  const found = statSync(path);
+  if (!found.isFile()) {
+    throw new DatabaseFileError("The portal's database cannot be opened: it is no ordinary file.");
+  }
+  if ((found.mode & 0o077) !== 0) chmodSync(path, 0o600);
   return path;
 }
 

@@ -19,6 +19,9 @@ export function createLogins(db: Db) {
     `SELECT u.id, u.name FROM logins l JOIN users u ON u.id = l.user_id
      WHERE l.id = +? AND l.user_id = +? AND l.ended_at IS NULL AND l.expires_at > +? AND u.enabled = 1`,
   );
+  const owner = db.prepare<[string, number], { user_id: string }>(
+    'SELECT user_id FROM logins WHERE id = ? AND ended_at IS NULL AND expires_at > ?',
+  );
   const prolong = db.prepare<[number, string]>('UPDATE logins SET expires_at = ? WHERE id = ?');
   const end = db.prepare<[number, string]>(
     'UPDATE logins SET ended_at = ? WHERE id = ? AND ended_at IS NULL',
@@ -57,6 +60,8 @@ export function createLogins(db: Db) {
       void insertLogin.run(login.id, login.userId, login.now, login.expiresAt),
     /** The user of a login that has neither ended nor expired, unless the user is disabled. */
     userOf: (loginId: string, userId: string, now: number) => alive.get(loginId, userId, now),
+    /** Whose login it is, if it has neither ended nor expired. */
+    ownerOf: (loginId: string, now: number) => owner.get(loginId, now)?.user_id,
     prolong: (id: string, expiresAt: number) => void prolong.run(expiresAt, id),
     /** False if it had ended before. */
     end: (id: string, now: number) => end.run(now, id).changes > 0,

@@ -7,7 +7,7 @@ import { createSocketCloses } from './socket-closes.ts';
 import { createUsers } from './users.ts';
 import { createWebchatTokens } from './webchat-tokens.ts';
 
-export { DatabaseFileError } from './database.ts';
+export { DatabaseFileError, forPeople } from './database.ts';
 
 export type Store = ReturnType<typeof openStore>;
 

@@ -93,7 +93,14 @@ test.each([20_261_124])(
     const stateDir = await temporaryFolder();
     const config = testConfig({
       upstream: upstream.url,
-      gateway: { streaming: { checkpointMs: 20 }, limits: { maxQueuedRunsPerSession: 1_000 } },
+      gateway: {
+        streaming: { checkpointMs: 20 },
+        limits: {
+          maxQueuedRunsPerSession: 1_000,
+          requestsPerSecond: 0,
+          sendsPerMinute: 0,
+        },
+      },
     });
     const promises: Promised[] = [];
 

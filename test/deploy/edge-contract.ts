@@ -238,6 +238,11 @@ export function describeFront(name: string, start: StartFront): void {
       ],
       ['another host', handshakeLines().replace('localhost', 'evil.example'), 421],
       ['no host', handshakeLines().replace('Host: localhost\r\n', ''), 400],
+      [
+        'two hosts',
+        handshakeLines().replace('Host: localhost', 'Host: localhost\r\nHost: evil'),
+        400,
+      ],
     ])('that is none (%s) gets an HTTP status', async (_what, lines, status) => {
       const chain = await startChain(start);
       const peer = await openRaw(chain.front.port);

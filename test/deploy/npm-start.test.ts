@@ -1,13 +1,17 @@
 /** `npm start`, as the README says it: one command, one URL, a chat that works. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { runCommand } from '../support/cli.ts';
 import { connectParams, type Json } from '../support/client.ts';
 import { temporaryFolder } from '../support/gateway.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
+const MAIN = join(ROOT, 'deploy', 'dev', 'main.ts');
 const FREE_PORTS = ['--port', '0', '--gateway-port', '0'];
 
 interface Started {
@@ -43,6 +47,12 @@ async function start(command: string, args: readonly string[], stateDir: string)
     void exited.then((code) => reject(new Error(`it ended with ${code}:\n${output}`)));
   });
   return { url: new URL(url), output: () => output, child, exited };
+}
+
+/** A start that fails. */
+function startAndEnd(args: readonly string[], stateDir: string) {
+  const command = [process.execPath, MAIN];
+  return runCommand(args, { command, env: { OPENCLAW_STATE_DIR: stateDir } });
 }
 
 function interrupt(child: ChildProcess): void {
@@ -107,9 +117,71 @@ describe('the chain on one machine', { timeout: 60_000 }, () => {
 
   test('where nginx is not installed, the development edge does the same', async () => {
     const stateDir = await temporaryFolder();
-    const args = [join(ROOT, 'deploy', 'dev', 'main.ts'), '--front', 'edge', ...FREE_PORTS];
+    const args = [MAIN, '--front', 'edge', ...FREE_PORTS];
     const chain = await start(process.execPath, args, stateDir);
     expect(chain.output()).toContain('development edge');
     expect(await chat(chain.url)).toContain('hello there');
+  });
+
+  test('a second start leaves the first alone, and says that it runs', async () => {
+    const stateDir = await temporaryFolder();
+    const first = await start(process.execPath, [MAIN, '--front', 'edge', ...FREE_PORTS], stateDir);
+    const settings = () => readFile(join(stateDir, 'dev', 'openclaw.json'), 'utf8');
+    const before = await settings();
+    const second = await startAndEnd(FREE_PORTS, stateDir);
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(`npm start runs already (process ${first.child.pid})`);
+    expect(await settings()).toBe(before);
+    expect(await chat(first.url)).toContain('hello there');
+  });
+
+  test('what a killed start left running is named, with how to end it', async () => {
+    const stateDir = await temporaryFolder();
+    const first = await start(process.execPath, [MAIN, '--front', 'edge', ...FREE_PORTS], stateDir);
+    const note = JSON.parse(await readFile(join(stateDir, 'dev', 'running.json'), 'utf8'));
+    const { gateway, portal }: Record<string, number> = note.parts;
+    if (!gateway || !portal) throw new Error('the note names no processes');
+    onTestFinished(() => {
+      for (const pid of [gateway, portal]) process.kill(pid, 'SIGTERM');
+    });
+    const closed = new Promise((resolve) => first.child.once('exit', resolve));
+    first.child.kill('SIGKILL');
+    await closed;
+    const second = await startAndEnd(FREE_PORTS, stateDir);
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(`End them: kill ${gateway} ${portal}`);
+  });
+
+  test('a user who may not sign in ends the start, and nothing is left', async () => {
+    const stateDir = await temporaryFolder();
+    const first = await start(process.execPath, [MAIN, '--front', 'edge', ...FREE_PORTS], stateDir);
+    const config = join(stateDir, 'dev', 'portal.json');
+    const command = [process.execPath, join(ROOT, 'portal', 'main.ts')];
+    await runCommand(['users', 'disable', 'demo', '--config', config], { command });
+    interrupt(first.child);
+    expect(await first.exited).toBe(0);
+    const second = await startAndEnd(['--front', 'edge', ...FREE_PORTS], stateDir);
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain('"demo" is disabled; enable the user first');
+  });
+
+  test('a wrong flag or a taken port is told in a line', async () => {
+    const stateDir = await temporaryFolder();
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void taken.close());
+    const address = taken.address();
+    const port = typeof address === 'object' ? String(address?.port) : '';
+    for (const [args, message] of [
+      [['--bogus'], "Unknown option '--bogus'\n"],
+      [['--port', '0x10'], '--port must be a number from 0 to 65535\n'],
+      [['--front', 'apache'], '--front must be nginx or edge\n'],
+      [['--port', port], `Port ${port} cannot be used (EADDRINUSE). Name another:`],
+    ] as const) {
+      const { code, stderr } = await startAndEnd(args, stateDir);
+      expect(code).toBe(1);
+      expect(stderr).toContain(message);
+      expect(stderr).not.toContain('    at ');
+    }
   });
 });

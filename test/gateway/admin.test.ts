@@ -121,6 +121,44 @@ describe('POST /v1/sockets/close', () => {
   });
 });
 
+describe('POST /v1/users/delete', () => {
+  const path = '/v1/users/delete';
+
+  test('removes all of a user, and knows of nothing the second time', async () => {
+    const user = someone();
+    const client = await connectClient({ port: gateway.port, user });
+    await client.say('main', 'hello');
+    const removed = { sockets: 1, sessions: 1, messages: 2 };
+    expect(await call({ path, body: { userId: user } })).toMatchObject({
+      status: 200,
+      body: removed,
+    });
+    expect(await client.closed).toEqual(REVOKED);
+    expect(await gateway.logged('user_deleted', { user })).toMatchObject(removed);
+    expect(await call({ path, body: { userId: user } })).toMatchObject({
+      status: 200,
+      body: { sockets: 0, sessions: 0, messages: 0 },
+    });
+  });
+
+  test.each<[name: string, body: string | object | undefined]>([
+    ['no body', undefined],
+    ['no user', {}],
+    ['an empty id', { userId: '' }],
+    // Whoever means one instance only must not lose all.
+    ['an instance beside the user', { userId: 'alice', instanceId: 'oc-1' }],
+    ['an instance alone', { instanceId: 'oc-1' }],
+  ])('refuses %s', async (_name, body) => {
+    const refused = await call({ path, ...(body !== undefined && { body }) });
+    expect(refused).toMatchObject({ status: 400, body: { error: { code: 'bad_body' } } });
+  });
+
+  test('needs the token', async () => {
+    const refused = await call({ path, token: 'wrong', body: { userId: 'alice' } });
+    expect(refused.status).toBe(401);
+  });
+});
+
 test('GET /v1/sockets counts', async () => {
   const own = await startGateway({ config: testConfig({ gateway: { admin } }) });
   const to = await adminPort(own);

@@ -19,7 +19,14 @@ beforeAll(async () => {
   gateway = await shareGateway({
     config: testConfig({
       upstream: upstream.url,
-      gateway: { limits: { maxPayloadBytes: MAX_PAYLOAD, preConnectBytes: PRE_CONNECT } },
+      gateway: {
+        limits: {
+          maxPayloadBytes: MAX_PAYLOAD,
+          preConnectBytes: PRE_CONNECT,
+          // A flood is to meet the turns that sockets take, and not its own pace.
+          requestsPerSecond: 0,
+        },
+      },
     }),
   });
 });

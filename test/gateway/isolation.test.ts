@@ -20,7 +20,12 @@ beforeAll(async () => {
     ({ bodyText }) => bodyText.includes('take your time'),
     tokens(2_000, { everyMs: 20 }),
   );
-  gateway = await shareGateway({ config: testConfig({ upstream: upstream.url }) });
+  gateway = await shareGateway({
+    config: testConfig({
+      upstream: upstream.url,
+      gateway: { limits: { requestsPerSecond: 0, sendsPerMinute: 0 } },
+    }),
+  });
 });
 afterAll(async () => {
   await gateway.stop();

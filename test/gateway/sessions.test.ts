@@ -30,7 +30,7 @@ beforeAll(async () => {
   gateway = await shareGateway({
     config: testConfig({
       upstream: upstream.url,
-      gateway: { auth },
+      gateway: { auth, limits: { requestsPerSecond: 0, sendsPerMinute: 0 } },
       entries: { main: {}, helper: { systemPrompt: 'You are the helper.' } },
     }),
   });

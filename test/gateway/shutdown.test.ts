@@ -247,3 +247,30 @@ test('a socket that shakes hands while the gateway drains is told so at once', a
   hold.open();
   expect(await late.closed).toEqual(RESTART);
 });
+
+describe('many sockets', () => {
+  test('are closed over time, and their clients told to come back at different times', async () => {
+    const spreadSeconds = 1;
+    const config = testConfig({ gateway: { shutdown: { graceSeconds: 1, spreadSeconds } } });
+    const gateway = await startGateway({ config });
+    const clients = await Promise.all(
+      Array.from({ length: 450 }, (_, n) =>
+        connectClient({ port: gateway.port, user: `user-${n % 10}`, check: false }),
+      ),
+    );
+    gateway.signal('SIGTERM');
+    const ends = await Promise.all(
+      clients.map(async (client) => ({ ...(await client.closed), at: performance.now() })),
+    );
+    expect(ends.every(({ code, reason }) => code === 1012 && reason === RESTART.reason)).toBe(true);
+    const times = ends.map(({ at }) => at);
+    // Five parts, a tenth of a second between them.
+    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(300);
+    const told = await Promise.all(clients.map((client) => client.event('shutdown')));
+    const waits = told.map(({ restartExpectedMs }) => restartExpectedMs);
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(1_000);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(1_400);
+    expect(new Set(waits).size).toBeGreaterThan(50);
+    expect(await gateway.exited).toEqual({ code: 0, signal: null });
+  });
+});

@@ -32,7 +32,12 @@ let small: SharedGateway;
 beforeAll(async () => {
   upstream = await startOpenAiUpstream();
   const share = (limits: object) =>
-    shareGateway({ config: testConfig({ upstream: upstream.url, gateway: { limits } }) });
+    shareGateway({
+      config: testConfig({
+        upstream: upstream.url,
+        gateway: { limits: { maxAnswerChars: 2 * TOTAL_CHARS, ...limits } },
+      }),
+    });
   [gateway, small] = await Promise.all([share({}), share({ maxBufferedBytes: 65_536 })]);
 });
 afterAll(async () => {

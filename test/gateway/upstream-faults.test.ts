@@ -1,9 +1,9 @@
 /** Whatever the upstream does, the run ends once, in words for people, and costs nobody else. */
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connectClient, isTerminal, type Json } from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
-import { type SharedGateway, shareGateway } from '../support/gateway.ts';
+import { type SharedGateway, shareGateway, startGateway } from '../support/gateway.ts';
 import {
   answer,
   CUT,
@@ -141,4 +141,37 @@ test('while one upstream call hangs, others answer', async () => {
   expect(await quick.say('main', 'quick')).toMatchObject({ state: 'final' });
   expect(slow.chatEvents('hang').some((each) => isTerminal(each.state))).toBe(false);
   expect(await hanging).toMatchObject({ errorKind: 'timeout' });
+});
+
+test('an answer that never ends is cut off, kept and marked, and the upstream is let go', async () => {
+  const endless = await startOpenAiUpstream();
+  onTestFinished(() => endless.close());
+  const piece = text('x'.repeat(10_000));
+  function* flood() {
+    yield role();
+    for (;;) yield piece;
+  }
+  endless.when(says('flood'), {
+    headers: { 'content-type': 'text/event-stream' },
+    body: { [Symbol.iterator]: flood },
+  });
+  const strict = await startGateway({
+    config: testConfig({
+      upstream: endless.url,
+      gateway: { limits: { maxAnswerChars: 200_000 } },
+    }),
+  });
+  const client = await connectClient({ port: strict.port });
+  const end = await client.say('main', 'flood', 'f1');
+  expect(end).toMatchObject({ state: 'error', errorKind: 'unknown' });
+  expect(end.errorMessage).toContain('200000 characters');
+  const { length } = client.text('f1');
+  expect(length).toBeGreaterThan(100_000);
+  expect(length).toBeLessThanOrEqual(200_000);
+  const { messages } = await client.request('chat.history', {
+    sessionKey: 'main',
+    maxChars: 500_000,
+  });
+  expect(messages.at(-1).__openclaw.state).toBe('error');
+  expect(await (await endless.request(0)).closed).toBe('dropped');
 });

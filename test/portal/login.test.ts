@@ -1,7 +1,10 @@
 /** Signing in, staying signed in, signing out. */
 
 import { describe, expect, test } from 'vitest';
+import { hashPassword } from '../../portal/auth/passwords.ts';
+import { createSignIn } from '../../portal/auth/sign-in.ts';
 import { digest, newToken } from '../../portal/secret.ts';
+import { changePassword } from '../../portal/store/access.ts';
 import {
   ask,
   bearer,
@@ -83,6 +86,32 @@ describe('login', () => {
     const answer = await post(`${portal.url}/api/v1/auth/login`, body);
     expect(answer.status).toBe(400);
     expect(answer.body['error'].message).toContain(message);
+  });
+
+  test('the old password opens nothing once there is a new one, though it was judged before', async () => {
+    const { store, clock } = await servePortal();
+    const judged = Promise.withResolvers<boolean>();
+    const signIn = createSignIn({
+      store,
+      passwords: { check: () => judged.promise },
+      accessTokens: { sign: async () => 'access', verify: async () => 'invalid' },
+      lives: {
+        accessSeconds: 900,
+        refreshSeconds: 1000,
+        refreshReuseSeconds: 10,
+        webchatSeconds: 60,
+        reuseSeconds: 3,
+        ticketSeconds: 900,
+      },
+      now: () => clock.now,
+    });
+    const pending = signIn.withPassword('alice', PASSWORD);
+    changePassword(store, 'alice', await hashPassword('another password'), clock.now);
+    judged.resolve(true);
+    expect(await pending).toBe('invalid_credentials');
+    expect(await signIn.withPassword('alice', 'another password')).toMatchObject({
+      user: { id: 'alice' },
+    });
   });
 
   test('a ticket signs in once, for its time', async () => {
@@ -168,6 +197,25 @@ describe('refresh', () => {
     expect((await instances(portal, second.body['access_token'])).status).toBe(401);
     // Another login of the same user is another family.
     expect((await login(portal)).status).toBe(200);
+  });
+
+  test('a traded token that is no longer kept ends its login too; an invented one ends nothing', async () => {
+    const portal = await servePortal();
+    const { access, refresh: first } = await signedIn(portal);
+    const second = await refresh(portal, first);
+    portal.clock.now += 600_000;
+    const { loginId } = portal.store.logins.findRefresh(digest(first)) ?? {};
+    portal.store.logins.forget({ expired: 0, used: portal.clock.now });
+    expect(portal.store.logins.findRefresh(digest(first))).toBeUndefined();
+    const other = await signedIn(portal, 'bob');
+    for (const invented of [`${loginId}.short`, `${crypto.randomUUID()}.${newToken()}`, loginId]) {
+      expect((await refresh(portal, invented)).status).toBe(401);
+    }
+    expect((await instances(portal, access)).status).toBe(200);
+    expect((await refresh(portal, first)).body['error'].code).toBe('refresh_invalid');
+    expect((await refresh(portal, second.body['refresh_token'])).status).toBe(401);
+    expect((await instances(portal, access)).status).toBe(401);
+    expect((await instances(portal, other.access)).status).toBe(200);
   });
 
   test('prolongs the login each time; without it the login ends', async () => {

@@ -1,7 +1,9 @@
 /** What the portal's file keeps, and for how long. */
 
+import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import Database from 'better-sqlite3';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { digest } from '../../portal/secret.ts';
 import { openStore } from '../../portal/store/store.ts';
 import { temporaryFolder } from './support/portal.ts';
@@ -52,4 +54,33 @@ test('a transaction that fails leaves nothing behind', async () => {
   ).toThrow('halfway');
   expect(users.find('alice')?.enabled).toBe(true);
   expect(socketCloses.pending()).toEqual([]);
+});
+
+describe('a file that cannot be used is told apart', () => {
+  test('damaged, no database, no file', async () => {
+    const folder = await temporaryFolder();
+    const [damaged, noise, directory] = ['damaged', 'noise', 'directory'].map((name) =>
+      join(folder, name),
+    );
+    if (!damaged || !noise || !directory) throw new Error('no names');
+    openStore(damaged).close();
+    await truncate(damaged, 9_000);
+    await writeFile(noise, 'no database at all, though long enough for one'.repeat(100));
+    await mkdir(directory);
+    expect(() => openStore(damaged)).toThrow('damaged or no SQLite database');
+    expect(() => openStore(noise)).toThrow('damaged or no SQLite database');
+    expect(() => openStore(directory)).toThrow('is no usable file; check the path');
+    expect(() => openStore('/dev/null')).toThrow('it is no ordinary file');
+    expect(() => openStore(join(noise, 'below'))).toThrow('is no usable file; check the path');
+  });
+
+  test('one that another program holds locked', async () => {
+    const path = join(await temporaryFolder(), 'portal.db');
+    openStore(path).close();
+    const other = new Database(path);
+    onTestFinished(() => void other.close());
+    other.pragma('locking_mode = EXCLUSIVE');
+    other.exec('BEGIN EXCLUSIVE');
+    expect(() => openStore(path)).toThrow('another program holds it locked; try again');
+  });
 });

@@ -21,7 +21,13 @@ let gateway: SharedGateway;
 
 beforeAll(async () => {
   upstream = await startOpenAiUpstream();
-  gateway = await shareGateway({ config: testConfig({ upstream: upstream.url }) });
+  gateway = await shareGateway({
+    config: testConfig({
+      upstream: upstream.url,
+      // Every frame is to reach its method.
+      gateway: { limits: { requestsPerSecond: 0, sendsPerMinute: 0 } },
+    }),
+  });
 });
 afterAll(async () => {
   await gateway.stop();

@@ -113,7 +113,13 @@ test(`${USERS} users for ${SECONDS} s: nothing drifts`, {
     () => true,
     () => events(role(), ...words.flatMap((word) => [word, pace(5)]), finish('stop'), DONE),
   );
-  const gateway = await startGateway({ config: testConfig({ upstream: upstream.url }) });
+  const gateway = await startGateway({
+    config: testConfig({
+      upstream: upstream.url,
+      // These users write faster than people do.
+      gateway: { limits: { requestsPerSecond: 0, sendsPerMinute: 0 } },
+    }),
+  });
   const tally: Tally = { answers: 0, stopped: 0, reconnects: 0, wrong: [] };
   const end = performance.now() + SECONDS * 1_000;
   const over = () => performance.now() >= end;

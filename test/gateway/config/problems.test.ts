@@ -258,7 +258,7 @@ describe('keys that this gateway does not serve', () => {
     const loaded = loadValid({
       ...clean,
       channels: { telegram: { botToken: '${TELEGRAM_TOKEN}' } },
-      session: { maintenance: { mode: 'warn' } },
+      session: { maintenance: { mode: 'warn', maxDiskBytes: '1gb' }, scope: 'per-sender' },
       models: {
         providers: {
           oneapi: {
@@ -276,7 +276,8 @@ describe('keys that this gateway does not serve', () => {
       'models.providers.oneapi.auth',
       'models.providers.oneapi.models[].cost',
       'channels',
-      'session.maintenance',
+      'session.maintenance.maxDiskBytes',
+      'session.scope',
     ]);
     expect(loaded.config).not.toHaveProperty('channels');
     expect(loaded.warnings).toEqual([]);
