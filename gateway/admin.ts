@@ -29,6 +29,8 @@ export interface AdminOptions {
   port: number;
   /** Read at each request, so that an edit takes effect at once; without one every request is refused. */
   token: () => string | undefined;
+  /** The same for what the portal's token does not reach: without one, nothing does. */
+  operatorToken: () => string | undefined;
   /** Closes what matches; how many that were. */
   closeSockets: (filter: SocketFilter) => number;
   countSockets: () => { sockets: number; users: number };
@@ -58,13 +60,27 @@ interface Answer {
   headers?: Readonly<Record<string, string>>;
 }
 
-type Route = (request: IncomingMessage, options: AdminOptions) => Answer | Promise<Answer>;
+/** The portal holds one token, the operator another: a portal that was broken into destroys nothing. */
+type Role = 'portal' | 'operator';
 
-const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
-  '/v1/sockets': { GET: (_request, options) => ({ status: 200, body: options.countSockets() }) },
-  '/v1/sockets/close': { POST: closeSockets },
-  '/v1/users/delete': { POST: deleteUser },
-};
+interface Path {
+  methods: Readonly<
+    Record<string, (request: IncomingMessage, options: AdminOptions) => Answer | Promise<Answer>>
+  >;
+  roles: readonly Role[];
+}
+
+const PATHS: ReadonlyMap<string, Path> = new Map([
+  [
+    '/v1/sockets',
+    {
+      methods: { GET: (_request, options) => ({ status: 200, body: options.countSockets() }) },
+      roles: ['portal', 'operator'],
+    },
+  ],
+  ['/v1/sockets/close', { methods: { POST: closeSockets }, roles: ['portal', 'operator'] }],
+  ['/v1/users/delete', { methods: { POST: deleteUser }, roles: ['operator'] }],
+] satisfies [string, Path][]);
 
 /** Rejects if the address cannot be bound. */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
@@ -96,28 +112,35 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
 }
 
 async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
-  // First of all: without the token nobody learns what there is.
-  if (!isAllowed(request, options.token())) {
+  // First of all: without a token nobody learns what there is.
+  const role = roleOf(request, options);
+  if (!role) {
     return {
       ...refusal(401, 'unauthorized', 'Send "Authorization: Bearer <gateway.admin.token>".'),
       headers: { 'www-authenticate': 'Bearer' },
     };
   }
-  const [path = ''] = (request.url ?? '').split('?', 1);
-  const methods = new Map(Object.entries(ROUTES)).get(path);
-  if (!methods) return refusal(404, 'not_found', 'There is no such path.');
-  const route = new Map(Object.entries(methods)).get(request.method ?? '');
-  if (!route) {
-    const allow = Object.keys(methods).join(', ');
+  const [name = ''] = (request.url ?? '').split('?', 1);
+  const path = PATHS.get(name);
+  if (!path) return refusal(404, 'not_found', 'There is no such path.');
+  if (!path.roles.includes(role)) {
+    return refusal(403, 'forbidden', 'This path takes gateway.admin.operatorToken only.');
+  }
+  const method = new Map(Object.entries(path.methods)).get(request.method ?? '');
+  if (!method) {
+    const allow = Object.keys(path.methods).join(', ');
     const message = `This path takes ${allow} only.`;
     return { ...refusal(405, 'method_not_allowed', message), headers: { allow } };
   }
-  return route(request, options);
+  return method(request, options);
 }
 
-function isAllowed(request: IncomingMessage, token: string | undefined): boolean {
+function roleOf(request: IncomingMessage, options: AdminOptions): Role | undefined {
   const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  return token !== undefined && given !== undefined && compileSecret(token)(given);
+  if (given === undefined) return undefined;
+  const isFor = (token: string | undefined) => token !== undefined && compileSecret(token)(given);
+  if (isFor(options.operatorToken())) return 'operator';
+  return isFor(options.token()) ? 'portal' : undefined;
 }
 
 async function closeSockets(request: IncomingMessage, options: AdminOptions): Promise<Answer> {

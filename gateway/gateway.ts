@@ -207,6 +207,7 @@ async function openAdmin({ config, gate, deleteUser, log }: AdminParts) {
     host: admin.host,
     port: admin.port,
     token: () => config().gateway.admin?.token,
+    operatorToken: () => config().gateway.admin?.operatorToken,
     closeSockets: (filter) => gate.closeMatching(filter, CLOSES.accessRevoked),
     countSockets: gate.count,
     deleteUser,

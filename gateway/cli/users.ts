@@ -63,9 +63,9 @@ async function deleteThere(io: Io, flags: StoreFlags, userId: string): Promise<n
   const options = { env: io.env, ...(flags.config !== undefined && { path: flags.config }) };
   const loaded = loadConfig(options);
   const admin = loaded.ok ? loaded.config.gateway.admin : undefined;
-  if (!admin || admin.port === 0) {
+  if (!admin?.operatorToken || admin.port === 0) {
     io.stderr.write(
-      'oc-gateway: a gateway serves this store; set gateway.admin with a fixed port, or stop the gateway\n',
+      'oc-gateway: a gateway serves this store; set gateway.admin with a fixed port and an operatorToken, or stop the gateway\n',
     );
     return 1;
   }
@@ -73,7 +73,7 @@ async function deleteThere(io: Io, flags: StoreFlags, userId: string): Promise<n
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { authorization: `Bearer ${admin.token}` },
+      headers: { authorization: `Bearer ${admin.operatorToken}` },
       body: JSON.stringify({ userId }),
     });
     const answer: unknown = await response.json();

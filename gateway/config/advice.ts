@@ -86,14 +86,16 @@ const MIN_OPEN_TOKEN = 32;
 function adminErrors({ gateway: { admin } }: Config, tree: TreeNode): readonly ConfigProblem[] {
   const address = admin && parseNetwork(admin.host);
   if (!admin || !address || isLoopback(address)) return [];
-  if (admin.token.length >= MIN_OPEN_TOKEN) return [];
-  const path = ['gateway', 'admin', 'token'];
-  return [
-    error(placeOf(tree, path), path.reduce<string>(joinPath, ''), {
-      message: `it is shorter than ${MIN_OPEN_TOKEN} characters, and other machines reach the listener`,
-      cure: 'make one with `openssl rand -hex 32`, or remove gateway.admin.host',
-    }),
-  ];
+  const names = ['token', 'operatorToken'] as const;
+  return names
+    .filter((name) => (admin[name]?.length ?? MIN_OPEN_TOKEN) < MIN_OPEN_TOKEN)
+    .map((name) => {
+      const path = ['gateway', 'admin', name];
+      return error(placeOf(tree, path), path.reduce<string>(joinPath, ''), {
+        message: `it is shorter than ${MIN_OPEN_TOKEN} characters, and other machines reach the listener`,
+        cure: 'make one with `openssl rand -hex 32`, or remove gateway.admin.host',
+      });
+    });
 }
 
 function proxyWarnings({ gateway }: Config): readonly Finding[] {

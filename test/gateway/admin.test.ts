@@ -7,7 +7,8 @@ import { testConfig } from '../support/config.ts';
 import { type SharedGateway, shareGateway, startGateway } from '../support/gateway.ts';
 
 const TOKEN = 'an-admin-token-of-the-tests';
-const admin = { port: 0, token: TOKEN };
+const OPERATOR_TOKEN = 'an-operator-token-of-the-tests';
+const admin = { port: 0, token: TOKEN, operatorToken: OPERATOR_TOKEN };
 
 let gateway: SharedGateway;
 let port: number;
@@ -129,13 +130,13 @@ describe('POST /v1/users/delete', () => {
     const client = await connectClient({ port: gateway.port, user });
     await client.say('main', 'hello');
     const removed = { sockets: 1, sessions: 1, messages: 2 };
-    expect(await call({ path, body: { userId: user } })).toMatchObject({
+    expect(await call({ path, token: OPERATOR_TOKEN, body: { userId: user } })).toMatchObject({
       status: 200,
       body: removed,
     });
     expect(await client.closed).toEqual(REVOKED);
     expect(await gateway.logged('user_deleted', { user })).toMatchObject(removed);
-    expect(await call({ path, body: { userId: user } })).toMatchObject({
+    expect(await call({ path, token: OPERATOR_TOKEN, body: { userId: user } })).toMatchObject({
       status: 200,
       body: { sockets: 0, sessions: 0, messages: 0 },
     });
@@ -149,13 +150,41 @@ describe('POST /v1/users/delete', () => {
     ['an instance beside the user', { userId: 'alice', instanceId: 'oc-1' }],
     ['an instance alone', { instanceId: 'oc-1' }],
   ])('refuses %s', async (_name, body) => {
-    const refused = await call({ path, ...(body !== undefined && { body }) });
+    const refused = await call({
+      path,
+      token: OPERATOR_TOKEN,
+      ...(body !== undefined && { body }),
+    });
     expect(refused).toMatchObject({ status: 400, body: { error: { code: 'bad_body' } } });
   });
 
-  test('needs the token', async () => {
-    const refused = await call({ path, token: 'wrong', body: { userId: 'alice' } });
-    expect(refused.status).toBe(401);
+  test("needs the operator's token: the portal's is not enough", async () => {
+    const user = someone();
+    const client = await connectClient({ port: gateway.port, user });
+    await client.say('main', 'hello');
+    const body = { userId: user };
+    expect(await call({ path, token: 'wrong', body })).toMatchObject({ status: 401 });
+    expect(await call({ path, token: TOKEN, body })).toMatchObject({
+      status: 403,
+      body: { error: { code: 'forbidden' } },
+    });
+    const { messages } = await client.request('chat.history', { sessionKey: 'main' });
+    expect(messages).toHaveLength(2);
+  });
+
+  test('reaches nobody where the operator has no token', async () => {
+    const config = testConfig({ gateway: { admin: { port: 0, token: TOKEN } } });
+    const bare = await startGateway({ config });
+    const to = await adminPort(bare);
+    for (const token of [TOKEN, '', 'undefined']) {
+      const refused = await call({ path, to, token, body: { userId: 'alice' } });
+      expect([401, 403]).toContain(refused.status);
+    }
+  });
+
+  test("the operator's token closes sockets too", async () => {
+    const closed = await call({ token: OPERATOR_TOKEN, body: { userId: someone() } });
+    expect(closed).toMatchObject({ status: 200, body: { closed: 0 } });
   });
 });
 

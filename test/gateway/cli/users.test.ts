@@ -106,7 +106,7 @@ test('users delete removes all of a user while the gateway serves, and nothing o
   const upstream = await startOpenAiUpstream();
   onTestFinished(() => upstream.close());
   const port = await freePort();
-  const admin = { port, token: 'an-admin-token-of-the-tests' };
+  const admin = { port, token: 'a-token-of-the-portal', operatorToken: 'an-operator-token' };
   const config = testConfig({ upstream: upstream.url, gateway: { admin } });
   const gateway = await startGateway({ config });
   const { alice, elsewhere, bob } = await twoUsers(gateway);

@@ -70,6 +70,7 @@ export async function servePortal(
     pageDir,
     now: () => clock.now,
     log: pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) }),
+    stopGraceMs: 50,
     revocationTiming: { pollMs: 5, firstRetryMs: 5, longestRetryMs: 20 },
   });
   let stopped: Promise<void> | undefined;
