@@ -1,9 +1,11 @@
 /** What a user can do with a chat, as the interface calls it. */
 
+import { effect, signal } from '@preact/signals';
 import type { Chat } from './chat.ts';
-import { PAGE } from './chat.ts';
+import { type Notice, PAGE } from './chat.ts';
 import { newId } from './ids.ts';
 import { type Message, plainText } from './messages.ts';
+import { RequestFailed } from './socket/socket.ts';
 import type { Attachment, Outgoing } from './store/outbox.ts';
 import { readSession, type Session } from './store/sessions.ts';
 import { count, type Fields, isFields, list, text } from './wire.ts';
@@ -33,10 +35,11 @@ export interface Actions {
   loadOlder(): Promise<void>;
   /** Loads pages until the message is there; false if it is not to be found. */
   reach(messageId: string): Promise<boolean>;
-  wholeMessage(message: Message): void;
+  /** Shows all of a message that was cut short; false if it cannot be had now. */
+  wholeMessage(message: Message): Promise<boolean>;
   chooseModel(ref: string): void;
   rename(key: string, label: string): void;
-  remove(key: string): void;
+  remove(key: string): Promise<void>;
   moreSessions(): void;
   branches(): Promise<readonly Branch[]>;
   switchBranch(leafId: string): void;
@@ -47,7 +50,17 @@ export interface Actions {
 export function createActions(chat: Chat): Actions {
   const { connection, outbox, delivery, sessions } = chat;
   const request = (method: string, params: object) => connection.request(method, params);
-  const quietly = (work: Promise<unknown>) => void work.catch(() => undefined);
+  /** What does not come about is said, and taken back where it was shown as done. */
+  const orTell = (work: Promise<unknown>, takeBack?: () => void): Promise<boolean> =>
+    work.then(
+      () => true,
+      (error: unknown) => {
+        chat.notice.value = noticeOf(error);
+        takeBack?.();
+        return false;
+      },
+    );
+  const isConnected = () => connection.state.value.kind === 'connected';
   let loadingOlder: Promise<void> | undefined;
 
   const post = (change: Partial<Outgoing> & { text: string }) => {
@@ -59,8 +72,11 @@ export function createActions(chat: Chat): Actions {
       model: undefined,
       rewindTo: undefined,
       keepAttachments: false,
+      keepText: false,
+      after: undefined,
       rewound: false,
       failed: undefined,
+      failedCode: undefined,
       ...change,
     });
     chat.shelf.write('open', chat.current.value.key);
@@ -79,29 +95,55 @@ export function createActions(chat: Chat): Actions {
     }
   };
 
+  const known = (key: string) => sessions.sessions.value.find((each) => each.key === key);
+  const question = (runId: string | undefined) =>
+    chat.current.value.messages.value.find((each) => each.role === 'user' && each.runId === runId);
+
+  const inPlaceOf = (message: Message) => {
+    const { messages, nextOffset } = chat.current.value;
+    const at = messages.value.indexOf(message);
+    const before = at > 0 ? messages.value[at - 1]?.id : undefined;
+    const isFirst = at === 0 && nextOffset.value === undefined;
+    // Pictures come with the answer to the rewind only.
+    const tellsMuch = message.parts.some((part) => part.type === 'image');
+    const after = tellsMuch ? undefined : isFirst ? '' : before || undefined;
+    return { rewindTo: message.id, keepAttachments: true, after };
+  };
+
+  // What is to be stopped while nobody can be told is stopped by the next connection.
+  const stopping = signal<{ sessionKey: string; runId: string } | undefined>(undefined);
+  effect(() => {
+    const wanted = stopping.value;
+    if (!wanted || !isConnected()) return;
+    stopping.value = undefined;
+    void orTell(request('chat.abort', wanted));
+  });
+
   return {
     send(words, attachments) {
       const begins = chat.current.value.messages.value.length === 0;
       post({ text: words, attachments, model: begins ? chat.chosenModel.value : undefined });
     },
     resend(message, words) {
-      post({ text: words, rewindTo: message.id, keepAttachments: true });
+      post({ text: words, ...inPlaceOf(message) });
     },
     regenerate(runId) {
-      const asked = chat.current.value.messages.value.find(
-        (each) => each.role === 'user' && each.runId === runId,
-      );
-      if (!asked?.id) return;
-      post({ text: plainText(asked), rewindTo: asked.id, keepAttachments: true });
+      void (async () => {
+        // Of the oldest answer that is loaded, the question may not be.
+        const asked = question(runId) ?? (await loadOlder(), question(runId));
+        if (asked?.id) post({ text: plainText(asked), keepText: true, ...inPlaceOf(asked) });
+        else chat.notice.value = isConnected() ? 'failed' : 'needs_connection';
+      })();
     },
     stop() {
       const transcript = chat.current.value;
       const [running] = transcript.lives.value;
       if (!running) return;
-      quietly(request('chat.abort', { sessionKey: transcript.key, runId: running.runId }));
+      stopping.value = { sessionKey: transcript.key, runId: running.runId };
+      if (!isConnected()) chat.notice.value = 'stops_later';
     },
     retry(entry) {
-      outbox.update(entry.runId, { failed: undefined });
+      outbox.update(entry.runId, { failed: undefined, failedCode: undefined });
       delivery.run();
     },
     discard(entry) {
@@ -128,28 +170,41 @@ export function createActions(chat: Chat): Actions {
       const transcript = chat.current.value;
       const params = { sessionKey: transcript.key, messageId: message.id, maxChars: 2_000_000 };
       const show = (reply: Fields) => transcript.mergeRow(reply['message']);
-      quietly(request('chat.message.get', params).then(show));
+      return orTell(request('chat.message.get', params).then(show));
     },
     chooseModel(ref) {
       const { key, messages } = chat.current.value;
       chat.chosenModel.value = ref;
       if (messages.value.length === 0) return;
+      const before = known(key)?.model;
       sessions.patch(key, { model: ref });
-      quietly(request('sessions.patch', { key, model: ref }));
+      void orTell(request('sessions.patch', { key, model: ref }), () => {
+        chat.chosenModel.value = undefined;
+        sessions.patch(key, { model: before });
+      });
     },
     rename(key, label) {
       const name = label.trim();
+      const before = known(key);
+      if (!before || name === before.title) return;
       sessions.patch(key, { label: name || undefined, ...(name && { title: name }) });
-      quietly(request('sessions.patch', { key, label: name || null }));
+      void orTell(request('sessions.patch', { key, label: name || null }), () => {
+        sessions.patch(key, { label: before.label, title: before.title });
+      });
     },
-    remove(key) {
+    async remove(key) {
+      if (!(await orTell(request('sessions.delete', { key })))) return;
+      // What still waits to be sent would begin it anew.
+      for (const entry of outbox.entries.value) {
+        if (entry.sessionKey === key) outbox.remove(entry.runId);
+      }
+      chat.shelf.remove(`draft:${key}`);
       sessions.remove(key);
       if (chat.current.value.key === key) chat.openNew();
-      quietly(request('sessions.delete', { key }));
     },
     moreSessions() {
       const offset = sessions.sessions.value.length;
-      quietly(request('sessions.list', { limit: 100, offset }).then(sessions.append));
+      void orTell(request('sessions.list', { limit: 100, offset }).then(sessions.append));
     },
     async branches() {
       const reply = await request('sessions.branches.list', { sessionKey: chat.current.value.key });
@@ -158,7 +213,7 @@ export function createActions(chat: Chat): Actions {
     switchBranch(leafEntryId) {
       // The event `sessions.changed` that follows loads what is shown now.
       const { key } = chat.current.value;
-      quietly(request('sessions.branches.switch', { sessionKey: key, leafEntryId }));
+      void orTell(request('sessions.branches.switch', { sessionKey: key, leafEntryId }));
     },
     async findSessions(query) {
       const reply = await request('sessions.list', { search: query, limit: 20 });
@@ -169,6 +224,13 @@ export function createActions(chat: Chat): Actions {
       return list(reply['results']).flatMap(readHit);
     },
   };
+}
+
+function noticeOf(error: unknown): Notice {
+  if (!(error instanceof RequestFailed)) return 'needs_connection';
+  const { detail } = error.error;
+  if (detail === 'SOCKET_CLOSED') return 'needs_connection';
+  return detail === 'SESSION_BUSY' ? 'busy' : 'failed';
 }
 
 function readBranch(value: unknown): Branch[] {

@@ -17,10 +17,22 @@ export function readAddress(): Address {
   if (ticket !== undefined) history.replaceState(null, '', location.pathname + location.search);
   return {
     instanceId: query.get('instance_id')?.trim() || undefined,
-    name: query.get('name')?.trim().slice(0, 80) || undefined,
+    name: shownName(query.get('name') ?? ''),
     model: query.get('model')?.trim() || undefined,
     ticket,
   };
+}
+
+const MOST_NAME_CHARS = 60;
+/** Control characters, breaks of lines, and marks that change the direction of what follows. */
+const TURNING = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
+
+/** Without what would turn or break the line that it stands in, cut between characters. */
+function shownName(given: string): string | undefined {
+  const words = given.replaceAll(TURNING, ' ').trim();
+  const chars = new Intl.Segmenter().segment(words.slice(0, 10 * MOST_NAME_CHARS));
+  const kept = Array.from(chars, (each) => each.segment).slice(0, MOST_NAME_CHARS);
+  return kept.join('') || undefined;
 }
 
 /** The page of an instance. */

@@ -1,6 +1,7 @@
 /** The portal's HTTP interface as the page uses it. A failure is a `PortalError`, never a bare throw. */
 
-import { dropTokens, storedTokens, storeTokens, storeUser, type Tokens } from './sign-in.ts';
+import { exclusively } from './locks.ts';
+import { dropTokens, storedTokens, storeSignIn, type Tokens } from './sign-in.ts';
 import { count, type Fields, fields, list, parseJson, text } from './wire.ts';
 
 export class PortalError extends Error {
@@ -76,7 +77,7 @@ export function createPortal(base: () => Promise<string>): Portal {
 
   /** Tabs share the tokens, and a refresh token works once: one tab renews, the others look again. */
   const renew = (stale: Tokens): Promise<Tokens> =>
-    exclusively(async () => {
+    exclusively('sc_portal_refresh', async () => {
       const current = storedTokens();
       if (current && current.access !== stale.access) return current;
       if (stale.refresh === undefined) throw signedOut();
@@ -121,13 +122,12 @@ function signedOut(): PortalError {
 }
 
 function keep(answer: Fields): void {
-  storeTokens({
-    access: text(answer['access_token']) ?? '',
-    refresh: text(answer['refresh_token']),
-  });
   const user = fields(answer['user']);
   const id = text(user['id']);
-  if (id !== undefined) storeUser({ id, name: text(user['name']) ?? id });
+  storeSignIn(
+    { access: text(answer['access_token']) ?? '', refresh: text(answer['refresh_token']) },
+    id === undefined ? undefined : { id, name: text(user['name']) ?? id },
+  );
 }
 
 function readInstance(value: unknown): Instance {
@@ -175,10 +175,4 @@ async function call(url: string, init: RequestInit): Promise<Fields> {
   const seconds = count(Number(response.headers.get('retry-after') ?? Number.NaN));
   const code = text(fields(answer['error'])['code']) ?? `http_${response.status}`;
   throw new PortalError(response.status, code, seconds && seconds * 1000);
-}
-
-function exclusively<T>(work: () => Promise<T>): Promise<T> {
-  // Absent where the page is served over plain HTTP from another host than localhost.
-  if (!('locks' in navigator)) return work();
-  return navigator.locks.request('sc_portal_refresh', work);
 }

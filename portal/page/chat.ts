@@ -5,6 +5,7 @@ import type { Instance, Portal } from './api.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { newId } from './ids.ts';
 import { plainText, readMessage } from './messages.ts';
+import { RequestFailed } from './socket/socket.ts';
 import { openShelf, type Shelf } from './storage.ts';
 import { keepConversation, keptConversation } from './store/cache.ts';
 import { createDelivery, type Delivery } from './store/delivery.ts';
@@ -38,6 +39,8 @@ export interface Chat {
   readonly isFirstVisit: boolean;
   /** What a screen reader is told. */
   readonly announcement: Signal<string>;
+  /** Why something that the user wanted was not done; shown for a moment. */
+  readonly notice: Signal<Notice | undefined>;
   readonly shelf: Shelf;
   open(key: string): void;
   openNew(): void;
@@ -46,8 +49,12 @@ export interface Chat {
   end(): void;
 }
 
+export type Notice = 'needs_connection' | 'stops_later' | 'busy' | 'failed';
+
 /** Messages of a page of history. */
 export const PAGE = 50;
+/** A page that was refused is asked for again after this time. */
+const RELOAD_MS = 3_000;
 
 export function createChat(options: ChatOptions): Chat {
   const { instanceId } = options;
@@ -62,6 +69,7 @@ export function createChat(options: ChatOptions): Chat {
   const models = signal<readonly Model[]>([]);
   const chosenModel = signal<string | undefined>(undefined);
   const announcement = signal('');
+  const notice = signal<Notice | undefined>(undefined);
   const transcripts = new Map<string, Transcript>();
 
   const transcriptOf = (key: string): Transcript => {
@@ -85,8 +93,12 @@ export function createChat(options: ChatOptions): Chat {
     try {
       const page = await connection.request('chat.history', { sessionKey: key, limit: PAGE });
       transcriptOf(key).load(page);
-    } catch {
-      // The next connection loads it again.
+    } catch (error) {
+      // After a cut, the next connection loads it again.
+      if (!(error instanceof RequestFailed) || error.error.detail === 'SOCKET_CLOSED') return;
+      setTimeout(() => {
+        if (key === current.value.key && isConnected()) void reload(key);
+      }, error.error.retryAfterMs ?? RELOAD_MS);
     }
   };
 
@@ -231,6 +243,7 @@ export function createChat(options: ChatOptions): Chat {
     current,
     isFirstVisit: remembered === undefined && sessions.sessions.value.length === 0,
     announcement,
+    notice,
     shelf,
     open,
     openNew,
@@ -238,6 +251,7 @@ export function createChat(options: ChatOptions): Chat {
     start: () => connection.start(),
     end() {
       stopKeeping();
+      outbox.end();
       connection.end();
     },
   };

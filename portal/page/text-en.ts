@@ -100,6 +100,17 @@ export const en = {
   sending: 'Sending…',
   queued: 'Queued',
   notSent: 'Not sent',
+  notSentReasons: {
+    FRAME_TOO_LARGE: 'it is larger than the gateway takes.',
+    STALE_LEAF: 'the conversation has changed meanwhile.',
+    ENTRY_NOT_FOUND: 'the conversation has changed meanwhile.',
+    SESSION_NOT_FOUND: 'this conversation has been deleted.',
+    MODEL_NOT_CONFIGURED: 'no model is configured.',
+    UNKNOWN_MODEL: 'the chosen model is not offered any more.',
+    ATTACHMENT_INVALID: 'an image cannot be read.',
+    ATTACHMENT_TOO_LARGE: 'an image is too large.',
+    STORAGE_FULL: 'your storage is full. Delete conversations to make room.',
+  },
   toEnd: 'Latest',
   loadingOlder: 'Loading earlier messages…',
   table: 'Table',
@@ -127,6 +138,12 @@ export const en = {
     seconds > 0 ? `${reason} Trying again in ${seconds} s.` : `${reason} Trying again…`,
   offline: 'You are offline. Messages wait here and go out when the network is back.',
   busy: 'Your message is queued and will be answered next.',
+  notices: {
+    needs_connection: 'That needs the connection. Try it again when it is back.',
+    stops_later: 'The answer will be stopped as soon as the connection is back.',
+    busy: 'An answer is under way. Stop it first.',
+    failed: 'That did not work. Try it again.',
+  },
   noModel:
     'Connected, but no model is configured. The operator has to set agents.defaults.model in openclaw.json.',
   retryReasons: {

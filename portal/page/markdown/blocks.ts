@@ -55,12 +55,20 @@ export function createMarkdownStream(initial = ''): MarkdownStream {
       const lines = whole.slice(parsedTo).includes('\n');
       parsedTo = whole.length;
       if (lines) close(whole.lastIndexOf('\n') + 1);
-      const tokens = lex(whole.slice(openAt), links);
-      last = { closed, open: tokens.filter((token) => token.type !== 'space') };
+      last = { closed, open: lexOpen(whole.slice(openAt), links) };
       return last;
     },
     text: () => whole,
   };
+}
+
+/** A link or picture whose address is still being written: until it is there, only its words are shown. */
+const HALF_LINK = /!?\[([^[\]\n]*)\]\([^()\s]*$/;
+
+function lexOpen(source: string, links: TokensList['links']): Token[] {
+  const tokens = lex(source, links).filter((token) => token.type !== 'space');
+  if (!HALF_LINK.test(source) || tokens.at(-1)?.type === 'code') return tokens;
+  return lex(source.replace(HALF_LINK, '$1'), links).filter((token) => token.type !== 'space');
 }
 
 /** Index of the last block that is no blank space: a list goes on after a blank line. */
@@ -88,6 +96,7 @@ export function parseMarkdown(text: string): readonly Token[] {
 export function keepStreamed(stream: MarkdownStream): void {
   const { closed, open } = stream.read();
   const text = stream.text();
+  if (HALF_LINK.test(text)) return;
   // A definition names links that stood before it; only a parser that sees the whole text joins them.
   if (!/^ {0,3}\[[^\]]+\]:/m.test(text)) keepParsed(text, [...closed, ...open]);
 }

@@ -85,6 +85,7 @@ export function openSocket(url: string, handlers: SocketHandlers): GatewaySocket
   let lastSeq = 0;
   let heardAt = Date.now();
   let silenceMs = HELLO_MS;
+  let maxPayload = Number.POSITIVE_INFINITY;
 
   const end = (code: number, reason: string) => {
     if (ended) return;
@@ -113,8 +114,14 @@ export function openSocket(url: string, handlers: SocketHandlers): GatewaySocket
       }
       nextId += 1;
       const id = String(nextId);
+      const frame = JSON.stringify({ type: 'req', id, method, params });
+      // The gateway would close the connection, and the next one again.
+      if (bytesOf(frame) > maxPayload) {
+        reject(tooLarge());
+        return;
+      }
       waiting.set(id, { resolve, reject });
-      socket.send(JSON.stringify({ type: 'req', id, method, params }));
+      socket.send(frame);
     });
 
   const greet = async () => {
@@ -122,6 +129,7 @@ export function openSocket(url: string, handlers: SocketHandlers): GatewaySocket
       const payload = await request('connect', connectParams());
       const hello = readHello(payload);
       silenceMs = 2 * (count(fields(payload['policy'])['tickIntervalMs']) ?? DEFAULT_TICK_MS);
+      maxPayload = hello.maxPayload;
       greeted = true;
       handlers.hello(hello);
     } catch (error) {
@@ -208,6 +216,22 @@ function readError(value: unknown): WireError {
     retryable: error['retryable'] === true,
     retryAfterMs: count(error['retryAfterMs']),
   };
+}
+
+/** Length in UTF-8. */
+export function bytesOf(words: string): number {
+  return new Blob([words]).size;
+}
+
+function tooLarge(): RequestFailed {
+  return new RequestFailed({
+    code: 'INVALID_REQUEST',
+    detail: 'FRAME_TOO_LARGE',
+    details: {},
+    message: 'The message is larger than the gateway takes.',
+    retryable: false,
+    retryAfterMs: undefined,
+  });
 }
 
 function closedError(): RequestFailed {

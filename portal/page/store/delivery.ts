@@ -1,5 +1,6 @@
 /** Brings the outbox to the gateway: one message at a time, in order, once. */
 
+import { exclusively } from '../locks.ts';
 import { RequestFailed } from '../socket/socket.ts';
 import { count, type Fields, fields, isFields, list, text } from '../wire.ts';
 import type { Attachment, Outbox, Outgoing } from './outbox.ts';
@@ -35,7 +36,8 @@ export function createDelivery(outbox: Outbox, handlers: DeliveryHandlers): Deli
       for (;;) {
         const entry = outbox.entries.value.find((each) => each.failed === undefined);
         if (!entry) return;
-        const outcome = await deliver(entry);
+        // Tabs of one user have the same outbox: one at a time looks what is still to be sent.
+        const outcome = await exclusively('oc_chat_outbox', () => deliver(entry.runId));
         if (outcome.next === 'message') continue;
         // Without a time, the next connection begins again.
         if (outcome.ms !== undefined) timer = setTimeout(() => void run(), outcome.ms);
@@ -46,12 +48,14 @@ export function createDelivery(outbox: Outbox, handlers: DeliveryHandlers): Deli
     }
   };
 
-  const deliver = async (entry: Outgoing): Promise<Outcome> => {
+  const deliver = async (runId: string): Promise<Outcome> => {
+    const entry = outbox.refreshed(runId);
+    if (!entry) return { next: 'message' };
     try {
-      const attachments = await prepare(entry);
+      const { text: words, attachments } = await prepare(entry);
       const reply = await handlers.request('chat.send', {
         sessionKey: entry.sessionKey,
-        message: entry.text,
+        message: words,
         idempotencyKey: entry.runId,
         ...(attachments.length > 0 && {
           attachments: attachments.map((each) => ({
@@ -64,7 +68,8 @@ export function createDelivery(outbox: Outbox, handlers: DeliveryHandlers): Deli
       });
       outbox.remove(entry.runId);
       if (reply['status'] === 'ok' || reply['status'] === 'error') handlers.knownAlready(entry);
-      else handlers.accepted(entry, count(reply['messageSeq']) ?? 0);
+      else
+        handlers.accepted({ ...entry, text: words, attachments }, count(reply['messageSeq']) ?? 0);
       return { next: 'message' };
     } catch (error) {
       return failed(entry, error);
@@ -72,30 +77,42 @@ export function createDelivery(outbox: Outbox, handlers: DeliveryHandlers): Deli
   };
 
   /** What has to be so before the message is sent: the model chosen, the conversation moved back. */
-  const prepare = async (entry: Outgoing): Promise<readonly Attachment[]> => {
+  const prepare = async (entry: Outgoing): Promise<Pick<Outgoing, 'text' | 'attachments'>> => {
     if (entry.model !== undefined) {
       await handlers.request('sessions.create', { key: entry.sessionKey, model: entry.model });
       outbox.update(entry.runId, { model: undefined });
     }
-    if (entry.rewindTo === undefined || entry.rewound) return entry.attachments;
-    const reply = await rewind(entry.sessionKey, entry.rewindTo);
+    if (entry.rewindTo === undefined || entry.rewound) return entry;
+    const reply = await rewind(entry, entry.rewindTo);
     const attachments = entry.keepAttachments
       ? [...readEditorAttachments(reply), ...entry.attachments]
       : entry.attachments;
-    outbox.update(entry.runId, { rewound: true, attachments });
+    const words = (entry.keepText && text(reply['editorText'])) || entry.text;
+    outbox.update(entry.runId, { rewound: true, text: words, attachments });
     handlers.rewound(entry);
-    return attachments;
+    return { text: words, attachments };
   };
 
-  const rewind = async (sessionKey: string, entryId: string): Promise<Fields> => {
+  const rewind = async (entry: Outgoing, entryId: string): Promise<Fields> => {
+    const { sessionKey } = entry;
     const params = { sessionKey, entryId };
     try {
       return await handlers.request('sessions.rewind', params);
     } catch (error) {
-      if (!(error instanceof RequestFailed) || error.error.detail !== 'SESSION_BUSY') throw error;
+      const detail = error instanceof RequestFailed ? error.error.detail : undefined;
+      if (detail === 'STALE_LEAF' && (await endsBefore(entry))) return {};
+      if (detail !== 'SESSION_BUSY') throw error;
       await handlers.request('chat.abort', { sessionKey });
       return handlers.request('sessions.rewind', params);
     }
+  };
+
+  /** Whether the conversation has moved back already, and the answer that said so was lost. */
+  const endsBefore = async ({ sessionKey, after }: Outgoing): Promise<boolean> => {
+    if (after === undefined) return false;
+    const page = await handlers.request('chat.history', { sessionKey, limit: 1 });
+    const last = list(page['messages']).findLast(isFields);
+    return (text(fields(last?.['__openclaw'])['id']) ?? '') === after;
   };
 
   const failed = (entry: Outgoing, error: unknown): Outcome => {
@@ -104,7 +121,8 @@ export function createDelivery(outbox: Outbox, handlers: DeliveryHandlers): Deli
       return { next: 'pause', ms: undefined };
     }
     if (error.error.retryable) return { next: 'pause', ms: error.error.retryAfterMs ?? 2_000 };
-    outbox.update(entry.runId, { failed: error.error.message });
+    const { message, detail } = error.error;
+    outbox.update(entry.runId, { failed: message, failedCode: detail });
     return { next: 'message' };
   };
 

@@ -25,10 +25,18 @@ export interface Outgoing {
   readonly rewindTo: string | undefined;
   /** Whether the attachments of that message go along. */
   readonly keepAttachments: boolean;
+  /** Whether that message's words go along as the gateway has them: here they may be cut short. */
+  readonly keepText: boolean;
+  /**
+   * What stands before that message, empty at the beginning: if the conversation ends there already,
+   * it has moved back and only the answer was lost. Absent where that is not known.
+   */
+  readonly after: string | undefined;
   /** The gateway has moved back already. */
   readonly rewound: boolean;
-  /** Why the gateway will not take it. */
+  /** Why the gateway will not take it, in its words and as its code. */
   readonly failed: string | undefined;
+  readonly failedCode: string | undefined;
 }
 
 export interface Outbox {
@@ -36,6 +44,10 @@ export interface Outbox {
   add(entry: Outgoing): void;
   update(runId: string, change: Partial<Outgoing>): void;
   remove(runId: string): void;
+  /** The entry as another tab may have left it; nothing if that one has brought it to the gateway. */
+  refreshed(runId: string): Outgoing | undefined;
+  /** Stops listening to other tabs. */
+  end(): void;
 }
 
 export function openOutbox(shelf: Shelf): Outbox {
@@ -50,6 +62,12 @@ export function openOutbox(shelf: Shelf): Outbox {
       shelf.write(`out:${entry.runId}`, { ...entry, attachments: [] });
     }
   };
+  const forget = (runId: string) => {
+    entries.value = entries.value.filter((each) => each.runId !== runId);
+  };
+  const stopListening = shelf.onRemoved((name) => {
+    if (name.startsWith('out:')) forget(name.slice('out:'.length));
+  });
   return {
     entries,
     add(entry) {
@@ -69,8 +87,20 @@ export function openOutbox(shelf: Shelf): Outbox {
     },
     remove(runId) {
       shelf.remove(`out:${runId}`);
-      entries.value = entries.value.filter((each) => each.runId !== runId);
+      forget(runId);
     },
+    refreshed(runId) {
+      const stored = readEntry(shelf.read(`out:${runId}`));
+      const known = entries.value.find((each) => each.runId === runId);
+      if (!stored || !known) {
+        forget(runId);
+        return undefined;
+      }
+      // Pictures may be more than the device kept.
+      const attachments = known.attachments.length > 0 ? known.attachments : stored.attachments;
+      return { ...known, rewound: stored.rewound, attachments };
+    },
+    end: stopListening,
   };
 }
 
@@ -94,7 +124,10 @@ function readEntry(value: unknown): Outgoing | undefined {
     model: text(value['model']),
     rewindTo: text(value['rewindTo']),
     keepAttachments: value['keepAttachments'] === true,
+    keepText: value['keepText'] === true,
+    after: text(value['after']),
     rewound: value['rewound'] === true,
     failed: text(value['failed']),
+    failedCode: text(value['failedCode']),
   };
 }

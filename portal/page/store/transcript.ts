@@ -139,7 +139,7 @@ export function createTranscript(key: string): Transcript {
       );
       batch(() => {
         messages.value = [...kept, ...newest];
-        if (kept.length === 0) nextOffset.value = count(page['nextOffset']);
+        nextOffset.value = offsetBefore(kept.length, page, nextOffset.value);
         lives.value = inFlight(page, lives.value);
         loaded.value = 'yes';
       });
@@ -250,6 +250,16 @@ function inFlight(page: Fields, before: readonly LiveInside[]): readonly LiveIns
     made.thinking.value = known.thought;
   }
   return [made];
+}
+
+/**
+ * Offsets count from the newest end, which has moved if the conversation went back or grew: the old
+ * one would leave a hole.
+ */
+function offsetBefore(kept: number, page: Fields, old: number | undefined): number | undefined {
+  const next = count(page['nextOffset']);
+  if (kept === 0) return next;
+  return old === undefined || next === undefined ? undefined : next + kept;
 }
 
 function readPage(page: Fields): Message[] {

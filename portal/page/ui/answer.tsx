@@ -110,7 +110,7 @@ function End({ message, chat, actions }: EndProps) {
       {message.truncated && (
         <p class="note">
           {t.truncated}{' '}
-          <button type="button" class="link" onClick={() => actions.wholeMessage(message)}>
+          <button type="button" class="link" onClick={() => void actions.wholeMessage(message)}>
             {t.showAll}
           </button>
         </p>

@@ -5,7 +5,7 @@ import { type Actions, createActions } from '../actions.ts';
 import type { Address } from '../address.ts';
 import type { Portal } from '../api.ts';
 import { type Chat, createChat } from '../chat.ts';
-import { dropTokens, forgetEverything, storedTokens, storedUser } from '../sign-in.ts';
+import { dropTokens, forgetEverything, onSignInElsewhere, signedInUser } from '../sign-in.ts';
 import { ChatView } from './chat-view.tsx';
 import { InstancePicker } from './instance-picker.tsx';
 import { SignInPage } from './sign-in-page.tsx';
@@ -17,29 +17,38 @@ interface Props {
 }
 
 export function App({ portal, address, badTicket }: Props) {
-  const [signedIn, setSignedIn] = useState(() => storedTokens() !== undefined);
+  const [userId, setUserId] = useState(() => signedInUser()?.id);
   const [ended, setEnded] = useState(false);
-  if (!signedIn) {
+  const look = () => setUserId(signedInUser()?.id);
+  // Nothing of one user's stays on the screen, or is sent, in the name of the next.
+  useEffect(() => {
+    return onSignInElsewhere(() => {
+      setEnded(true);
+      look();
+    });
+  }, []);
+  if (userId === undefined) {
     const notice = ended ? 'session_ended' : badTicket ? 'bad_ticket' : undefined;
-    return <SignInPage portal={portal} notice={notice} onSignedIn={() => setSignedIn(true)} />;
+    return <SignInPage portal={portal} notice={notice} onSignedIn={look} />;
   }
   const signInAgain = () => {
     dropTokens();
     setEnded(true);
-    setSignedIn(false);
+    look();
   };
   if (address.instanceId === undefined) {
-    return <InstancePicker portal={portal} onSignedOut={signInAgain} />;
+    return <InstancePicker key={userId} portal={portal} onSignedOut={signInAgain} />;
   }
   const signOut = () => {
     void portal.logout();
     forgetEverything();
     setEnded(false);
-    setSignedIn(false);
+    look();
   };
   return (
     <InstanceChat
-      key={address.instanceId}
+      key={`${address.instanceId} ${userId}`}
+      userId={userId}
       portal={portal}
       address={address}
       instanceId={address.instanceId}
@@ -53,21 +62,23 @@ interface ChatProps {
   readonly portal: Portal;
   readonly address: Address;
   readonly instanceId: string;
+  readonly userId: string;
   readonly onSignIn: () => void;
   readonly onSignOut: () => void;
 }
 
-function InstanceChat({ portal, address, instanceId, onSignIn, onSignOut }: ChatProps) {
+function InstanceChat(props: ChatProps) {
+  const { portal, address, instanceId, userId, onSignIn, onSignOut } = props;
   const made = useMemo((): { chat: Chat; actions: Actions } => {
     const chat = createChat({
       portal,
       instanceId,
-      userId: storedUser()?.id ?? '',
+      userId,
       shownName: address.name,
       wantedModel: address.model,
     });
     return { chat, actions: createActions(chat) };
-  }, [instanceId]);
+  }, [instanceId, userId]);
   useEffect(() => {
     made.chat.start();
     return () => made.chat.end();

@@ -44,14 +44,28 @@ export function ChatView({ chat, actions, onSignIn, onSignOut }: Props) {
     if (messageId === undefined) return;
     void (async () => {
       await chat.reload(key);
+      if (chat.current.value.key !== key) return;
       if (await actions.reach(messageId)) setWanted(messageId);
     })();
   };
   const editLast = (): boolean => {
     const last = transcript.messages.value.findLast((each) => each.role === 'user');
     if (!last || !canEdit(chat, last)) return false;
-    setEditing(`u:${last.runId ?? last.id}`);
+    edit(`u:${last.runId ?? last.id}`);
     return true;
+  };
+  /** What was cut short for reading is edited whole, or not at all. */
+  const edit = (key: string | undefined) => {
+    const message = transcript.messages.value.find(
+      (each) => each.role === 'user' && key === `u:${each.runId ?? each.id}`,
+    );
+    if (!message?.truncated) {
+      setEditing(key);
+      return;
+    }
+    void actions.wholeMessage(message).then((whole) => {
+      if (whole && chat.current.value === transcript) setEditing(key);
+    });
   };
   // Until it is known whether there is something, things stand where they will most likely stay.
   const mayBeEmpty = transcript.loaded.value === 'yes' || chat.isFirstVisit;
@@ -84,7 +98,7 @@ export function ChatView({ chat, actions, onSignIn, onSignOut }: Props) {
               chat={chat}
               actions={actions}
               editing={editing}
-              onEdit={setEditing}
+              onEdit={edit}
               wanted={wanted}
               onShown={() => setWanted(undefined)}
             />

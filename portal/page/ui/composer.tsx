@@ -4,9 +4,10 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Actions } from '../actions.ts';
 import type { Chat } from '../chat.ts';
 import { texts } from '../i18n.ts';
+import { bytesOf } from '../socket/socket.ts';
 import type { Attachment } from '../store/outbox.ts';
 import { Close, Image, Stop, Up } from './icons.tsx';
-import { judgeFiles, type Limits } from './images.ts';
+import { type Limits, MOST_IMAGES, readFiles } from './images.ts';
 
 interface Props {
   readonly chat: Chat;
@@ -15,8 +16,10 @@ interface Props {
   readonly editLast: () => boolean;
 }
 
-/** Most units of UTF-16; what is longer would not fit a frame. */
+/** Of a frame, for what stands in it beside the message. */
 const SPARE_BYTES = 4_096;
+/** Milliseconds in which a second click is the second half of a double-click. */
+const DOUBLE_CLICK_MS = 400;
 
 export function Composer({ chat, actions, editLast }: Props) {
   const t = texts.value;
@@ -24,7 +27,7 @@ export function Composer({ chat, actions, editLast }: Props) {
   const [draft, setDraft] = useDraft(chat, key);
   const [images, setImages] = useState<readonly Attachment[]>([]);
   const [problem, setProblem] = useState<string>();
-  const [dragging, setDragging] = useState(false);
+  const clickedAt = useRef(Number.NEGATIVE_INFINITY);
   const area = useRef<HTMLTextAreaElement>(null);
   const limits = limitsOf(chat);
   const running = chat.current.value.lives.value.length > 0;
@@ -37,14 +40,23 @@ export function Composer({ chat, actions, editLast }: Props) {
     if (matchMedia('(hover: hover)').matches) area.current?.focus();
   }, [key]);
 
+  const shownKey = useRef(key);
+  shownKey.current = key;
   const add = async (files: readonly File[]) => {
-    const judged = await judgeFiles(files, images, limits, texts.value);
-    setImages(judged.images);
-    setProblem(judged.problem);
+    const read = await readFiles(files, limits, texts.value);
+    // Meanwhile another conversation may be open, or more files have come.
+    if (shownKey.current !== key) return;
+    setProblem(read.problem);
+    setImages((have) => {
+      const all = [...have, ...read.images];
+      if (all.length > MOST_IMAGES) setProblem(t.imagesTooMany(MOST_IMAGES));
+      return all.slice(0, MOST_IMAGES);
+    });
   };
+  const dragging = useDroppedFiles((files) => void add(files));
   const send = () => {
     if (empty) return;
-    const bytes = new Blob([draft, ...images.map((each) => each.base64)]).size;
+    const bytes = bytesOf(JSON.stringify([draft, images.map((each) => each.base64)]));
     if (bytes > limits.maxPayload - SPARE_BYTES) {
       setProblem(t.messageTooLong);
       return;
@@ -54,6 +66,11 @@ export function Composer({ chat, actions, editLast }: Props) {
     setImages([]);
     setProblem(undefined);
     area.current?.focus();
+  };
+  const stop = (event: MouseEvent) => {
+    // It stands where Send stood: a double-click there must not stop what it began.
+    const isSecond = event.detail > 1 || performance.now() - clickedAt.current < DOUBLE_CLICK_MS;
+    if (event.detail === 0 || !isSecond) actions.stop();
   };
   const onKeyDown = (event: KeyboardEvent) => {
     // During a composition Enter picks a word; Safari ends it before the key, hence the old code 229.
@@ -71,17 +88,8 @@ export function Composer({ chat, actions, editLast }: Props) {
       class={dragging ? 'composer dragging' : 'composer'}
       onSubmit={(event) => {
         event.preventDefault();
+        clickedAt.current = performance.now();
         send();
-      }}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setDragging(true);
-      }}
-      onDragLeave={() => setDragging(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setDragging(false);
-        void add([...(event.dataTransfer?.files ?? [])]);
       }}
     >
       {dragging && <p class="drop-hint">{t.dropHere}</p>}
@@ -134,7 +142,7 @@ export function Composer({ chat, actions, editLast }: Props) {
             class="round stop"
             aria-label={t.stop}
             title={`${t.stop} (Esc)`}
-            onClick={actions.stop}
+            onClick={stop}
           >
             <Stop />
           </button>
@@ -190,6 +198,42 @@ function AttachButton({
       />
     </>
   );
+}
+
+/**
+ * Files may be dropped anywhere on the page: a browser would else open them in its place. True while
+ * some are held over it.
+ */
+function useDroppedFiles(onFiles: (files: File[]) => void): boolean {
+  const [over, setOver] = useState(false);
+  const taken = useRef(onFiles);
+  taken.current = onFiles;
+  useEffect(() => {
+    const holdsFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') === true;
+    const onOver = (event: DragEvent) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      setOver(true);
+    };
+    const onLeave = (event: DragEvent) => {
+      if (event.relatedTarget === null) setOver(false);
+    };
+    const onDrop = (event: DragEvent) => {
+      setOver(false);
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      taken.current([...(event.dataTransfer?.files ?? [])]);
+    };
+    document.addEventListener('dragover', onOver);
+    document.addEventListener('dragleave', onLeave);
+    document.addEventListener('drop', onDrop);
+    return () => {
+      document.removeEventListener('dragover', onOver);
+      document.removeEventListener('dragleave', onLeave);
+      document.removeEventListener('drop', onDrop);
+    };
+  }, []);
+  return over;
 }
 
 /** What is being written, kept per conversation and over a reload. */

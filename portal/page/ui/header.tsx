@@ -19,7 +19,7 @@ export function Header({ chat, actions, onMenu }: Props) {
       <button type="button" class="quiet icon only-narrow" aria-label={t.openMenu} onClick={onMenu}>
         <Menu />
       </button>
-      <h1>{chat.instance.value.name}</h1>
+      <h1 dir="auto">{chat.instance.value.name}</h1>
       <Dot state={chat.connection.state.value} />
       <span class="grow" />
       <Branches chat={chat} actions={actions} />

@@ -11,19 +11,19 @@ export interface Limits {
 
 const TYPES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
 /** The gateway takes twenty; a page of thumbnails should stay readable. */
-const MOST_IMAGES = 10;
+export const MOST_IMAGES = 10;
 
-export async function judgeFiles(
+export async function readFiles(
   files: readonly File[],
-  have: readonly Attachment[],
   limits: Limits,
   t: Texts,
 ): Promise<{ images: readonly Attachment[]; problem: string | undefined }> {
-  const images = [...have];
+  const images: Attachment[] = [];
   let problem: string | undefined;
   for (const file of files) {
-    const wrong = judge(file, images.length, limits, t);
-    if (wrong === undefined) {
+    const wrong = judge(file, limits, t);
+    // One more than is taken, so that who adds them sees that there were too many.
+    if (wrong === undefined && images.length <= MOST_IMAGES) {
       images.push({
         name: file.name || 'image',
         mimeType: file.type,
@@ -36,11 +36,10 @@ export async function judgeFiles(
   return { images, problem };
 }
 
-function judge(file: File, have: number, limits: Limits, t: Texts): string | undefined {
+function judge(file: File, limits: Limits, t: Texts): string | undefined {
   const { maxImageBytes } = limits;
   if (maxImageBytes === undefined) return t.noImages;
   if (!TYPES.has(file.type)) return t.imageType(file.name);
-  if (have >= MOST_IMAGES) return t.imagesTooMany(MOST_IMAGES);
   if (file.size <= maxImageBytes) return undefined;
   return t.imageTooLarge(file.name, (maxImageBytes / 1024 / 1024).toFixed(1));
 }

@@ -97,7 +97,7 @@ export function Rail({ chat, actions, isOpen, onClose, onSearch, onSignOut }: Pr
               type="button"
               class="danger"
               onClick={() => {
-                actions.remove(removing.key);
+                void actions.remove(removing.key);
                 setRemoving(undefined);
               }}
             >

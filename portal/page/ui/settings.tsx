@@ -1,11 +1,11 @@
 import { chooseLanguage, language, texts } from '../i18n.ts';
-import { storedUser } from '../sign-in.ts';
+import { signedInUser } from '../sign-in.ts';
 import { chooseTheme, theme } from '../theme.ts';
 
 /** Who is signed in, the language, the appearance. */
 export function Settings({ onSignOut }: { readonly onSignOut: () => void }) {
   const t = texts.value;
-  const user = storedUser();
+  const user = signedInUser();
   return (
     <footer class="rail-foot">
       <div class="switches">

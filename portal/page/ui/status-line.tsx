@@ -16,8 +16,24 @@ export function StatusLine({ chat, onSignIn }: Props) {
   return (
     <div class="status" role="status" data-state={state.kind}>
       <Said state={state} chat={chat} onSignIn={onSignIn} />
+      <Told chat={chat} />
     </div>
   );
+}
+
+const NOTICE_MS = 8_000;
+
+/** Why something was not done. It goes by itself: nothing depends on it. */
+function Told({ chat }: Pick<Props, 'chat'>) {
+  const notice = chat.notice.value;
+  useEffect(() => {
+    if (notice === undefined) return undefined;
+    const timer = setTimeout(() => {
+      chat.notice.value = undefined;
+    }, NOTICE_MS);
+    return () => clearTimeout(timer);
+  }, [notice]);
+  return notice === undefined ? null : <span class="told">{texts.value.notices[notice]}</span>;
 }
 
 function Said({ state, chat, onSignIn }: Props & { readonly state: ConnectionState }) {

@@ -1,6 +1,6 @@
 /** The conversation: a window of rows that follows the end, or stays where the reader is. */
 
-import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Actions } from '../actions.ts';
 import type { Chat } from '../chat.ts';
 import { perFrame } from '../frame.ts';
@@ -84,6 +84,25 @@ export function TranscriptView(props: Props) {
     scroller.current?.jump(heightOf(keys, 0, at, heights.current), keys[at] ?? '');
     props.onShown();
   }, [props.wanted, items]);
+
+  // The last message may be far above the answer to it: what is edited is looked at.
+  useLayoutEffect(() => {
+    const at = props.editing === undefined ? -1 : keys.indexOf(props.editing);
+    if (at < 0 || (at >= visible.from && at < visible.to)) return;
+    scroller.current?.jump(heightOf(keys, 0, at, heights.current), keys[at] ?? '');
+    later.request();
+  }, [props.editing]);
+
+  // Paper does not scroll: all that is loaded is printed.
+  useEffect(() => {
+    const onPrint = () => setRange({ from: 0, to: shown.current.keys.length });
+    addEventListener('beforeprint', onPrint);
+    addEventListener('afterprint', later.request);
+    return () => {
+      removeEventListener('beforeprint', onPrint);
+      removeEventListener('afterprint', later.request);
+    };
+  }, []);
 
   const above = heightOf(keys, 0, visible.from, heights.current);
   const below = heightOf(keys, visible.to, keys.length, heights.current);

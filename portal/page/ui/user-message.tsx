@@ -5,6 +5,7 @@ import type { Actions } from '../actions.ts';
 import type { Chat } from '../chat.ts';
 import { texts } from '../i18n.ts';
 import { type Message, plainText } from '../messages.ts';
+import type { Outgoing } from '../store/outbox.ts';
 import { CopyButton } from './copy-button.tsx';
 import { Image, Pencil } from './icons.tsx';
 import type { Item } from './items.ts';
@@ -37,6 +38,18 @@ export function UserMessage({ item, chat, actions, isEditing, onEdit }: Props) {
       <h2 class="unseen">{t.you}</h2>
       {item.kind === 'user' ? <Files message={item.message} /> : <Pictures entry={item.entry} />}
       {words !== '' && <Bubble words={words} />}
+      {item.kind === 'user' && item.message.truncated && (
+        <p class="note">
+          {t.truncated}{' '}
+          <button
+            type="button"
+            class="link"
+            onClick={() => void actions.wholeMessage(item.message)}
+          >
+            {t.showAll}
+          </button>
+        </p>
+      )}
       {item.kind === 'outgoing' && <Fate item={item} chat={chat} actions={actions} />}
       {item.kind === 'user' && item.queued && <p class="note">{t.queued}</p>}
       {item.kind === 'user' && (
@@ -127,7 +140,7 @@ function Fate({
   if (entry.failed !== undefined) {
     return (
       <p class="note problem" role="alert">
-        {t.notSent}: {entry.failed}{' '}
+        {t.notSent}: {reasonOf(entry)}{' '}
         <button type="button" class="link" onClick={() => actions.retry(entry)}>
           {t.retry}
         </button>{' '}
@@ -138,7 +151,21 @@ function Fate({
     );
   }
   const connected = chat.connection.state.value.kind === 'connected';
-  return <p class={connected ? 'note late' : 'note'}>{connected ? t.sending : t.waiting}</p>;
+  if (connected) return <p class="note late">{t.sending}</p>;
+  return (
+    <p class="note">
+      {t.waiting}{' '}
+      <button type="button" class="link" onClick={() => actions.discard(entry)}>
+        {t.discard}
+      </button>
+    </p>
+  );
+}
+
+/** In the reader's language, where the code is one that a reader can do something about. */
+function reasonOf({ failed, failedCode }: Outgoing): string | undefined {
+  const known: Readonly<Record<string, string>> = texts.value.notSentReasons;
+  return (failedCode === undefined ? undefined : known[failedCode]) ?? failed;
 }
 
 function Editor({

@@ -77,6 +77,17 @@ describe('a stream of Markdown', () => {
     expect(stream.read().closed.length).toBeGreaterThan(240);
   });
 
+  test.each([
+    ['See [the page](https://exa', 'paragraph:See the page'],
+    ['![dot](data:image/png;base64,iVBOR', 'paragraph:dot'],
+    ['- one\n- [two](htt', 'list:- one\n- two'],
+    ['```md\n[a](b', 'code:```md\n[a](b'],
+    ['[done](https://x.example)', 'paragraph:[done](https://x.example)'],
+  ])('shows of %j only what is certain', (source, shown) => {
+    const stream = createMarkdownStream(source);
+    expect(shape(stream.read().open)).toEqual([shown]);
+  });
+
   test('keeps blocks that cannot change as they are', () => {
     const stream = createMarkdownStream('One.\n\nTwo\n');
     const [first] = stream.read().closed;

@@ -46,6 +46,8 @@ export async function openPage(
     ...(options.phone && { isMobile: true, hasTouch: true, deviceScaleFactor: 2 }),
     permissions: ['clipboard-read', 'clipboard-write'],
   });
+  // Less than a test has, so that a failure names what was waited for.
+  context.setDefaultTimeout(15_000);
   const user = options.user ?? 'tina';
   if (options.signedIn !== false) {
     const storage = {
