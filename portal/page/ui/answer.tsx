@@ -197,7 +197,7 @@ function Lines({ label, text }: { readonly label: string; readonly text: string 
   return (
     <>
       <p class="note">{label}</p>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      {/* What scrolls must be reachable by keyboard. */}
       <pre tabIndex={0} role="region" aria-label={label} dir="auto">
         {text}
       </pre>

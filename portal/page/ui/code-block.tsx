@@ -23,7 +23,7 @@ export function CodeBlock({ code, language, complete }: Props) {
         <span>{language}</span>
         <CopyButton text={code} label={t.copyCode} />
       </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      {/* What scrolls must be reachable by keyboard. */}
       <pre tabIndex={0} role="region" aria-label={t.code(language)}>
         <code>{pieces ? pieces.map(paint) : code}</code>
       </pre>

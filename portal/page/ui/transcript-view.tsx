@@ -109,7 +109,7 @@ export function TranscriptView(props: Props) {
   const hasOlder = transcript.nextOffset.value !== undefined;
   return (
     <div class="transcript-frame">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      {/* What scrolls must be reachable by keyboard. */}
       <div
         class="transcript"
         ref={place}

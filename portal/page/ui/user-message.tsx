@@ -82,7 +82,7 @@ function Bubble({ words }: { readonly words: string }) {
     );
   }
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    // What scrolls must be reachable by keyboard.
     <div class="bubble tall" dir="auto" tabIndex={0} role="region" aria-label={texts.value.you}>
       {words}
     </div>
