@@ -4,6 +4,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createTurnBudget } from '../providers/turn-budget.ts';
 import type { Catalog, ConfiguredModel } from './definition.ts';
 import { createLanes, type Lane } from './lanes.ts';
 import type { ModelCaller } from './model-call.ts';
@@ -80,6 +81,7 @@ export function createRuns(options: RunsOptions): Runs {
   const accepting = new Set<Promise<AcceptedTurn>>();
   /** Users whose sessions are all being emptied: settles when that is done. */
   const leaving = new Map<string, Promise<void>>();
+  const starts = createTurnBudget({ budgetMs: STARTING_MS, now: () => performance.now() });
   let draining = false;
   let stopped = false;
   const stopping = Promise.withResolvers<void>();
@@ -164,6 +166,7 @@ export function createRuns(options: RunsOptions): Runs {
   async function execute(run: LiveRun): Promise<void> {
     // The acknowledgement of the send leaves first; then the work begins.
     await nextTurn();
+    await new Promise<void>(starts.run);
     if (run.record.state === 'queued' && !(await markStarted(run))) return;
     const agent = options.catalog().agents.get(run.record.agentId);
     if (!agent) return refuse(run, `The agent "${run.record.agentId}" is not configured any more.`);
@@ -335,6 +338,9 @@ export function createRuns(options: RunsOptions): Runs {
     },
   };
 }
+
+/** Of one turn of the event loop: to read a context and call a model takes a millisecond, for each of a herd. */
+const STARTING_MS = 4;
 
 /** A run that the store could not mark as started stays queued there. */
 const KEPT_FOR_LATER: RunFailure = {
