@@ -10,6 +10,9 @@ const MAX_MS = 5;
 /** Between attempts to write while commits fail and nobody writes, in milliseconds. */
 const PROBE_MS = 1_000;
 
+/** Between attempts to begin while another process of this gateway commits, in milliseconds. */
+const RETRY_MS = 1;
+
 export interface GroupCommit {
   /**
    * Runs `operation`, which must be synchronous, in the next commit and resolves with what it
@@ -37,12 +40,18 @@ export interface GroupCommitOptions {
   /** Called when commits begin to fail, with the reason, and with nothing when they succeed again. */
   onHealth?: (failure: StoreUnavailableError | undefined) => void;
   probeMs?: number;
+  /**
+   * Other processes of this gateway write too: for so many milliseconds a commit waits for them, and the event
+   * loop goes on meanwhile. 0: nobody else is expected, and SQLite's own short wait is enough.
+   */
+  patienceMs?: number;
   /** Called after each commit. */
   onCommit?: () => void;
 }
 
 export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): GroupCommit {
   const { now = () => performance.now(), onHealth, onCommit, probeMs = PROBE_MS } = options;
+  const { patienceMs = 0 } = options;
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
   const rollback = db.prepare('ROLLBACK');
@@ -55,6 +64,8 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   let failing = false;
   let recovered = Promise.withResolvers<void>();
   let probe: NodeJS.Timeout | undefined;
+  /** Since when this one waits for another process's commit. */
+  let waitsSince: number | undefined;
 
   /** A commit ended well, or with a failure of the file: what concerns everybody, unlike a failed operation. */
   function told(failure: StoreUnavailableError | undefined): void {
@@ -90,11 +101,38 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   function schedule(): void {
     if (scheduled || queue.length === 0) return;
     scheduled = true;
-    setImmediate(() => {
+    const turn = () => {
       scheduled = false;
       flush(MAX_MS);
       schedule();
-    });
+    };
+    if (waitsSince === undefined) setImmediate(turn);
+    else setTimeout(turn, RETRY_MS);
+  }
+
+  /** False: another process commits now, and this one is to try again. */
+  function begun(): boolean {
+    if (patienceMs === 0 || closed) {
+      begin.run();
+      return true;
+    }
+    const standing = db.pragma('busy_timeout', { simple: true });
+    try {
+      // To sleep in SQLite would hold up every socket of this process.
+      db.pragma('busy_timeout = 0');
+      begin.run();
+      waitsSince = undefined;
+      return true;
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      waitsSince ??= now();
+      const isPatient = !failing && now() - waitsSince < patienceMs;
+      if (isPatient) return false;
+      waitsSince = undefined;
+      throw error;
+    } finally {
+      db.pragma(`busy_timeout = ${String(standing)}`);
+    }
   }
 
   /** One transaction. Nobody hears anything before its end. */
@@ -103,7 +141,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     const settle: (() => void)[] = [];
     try {
       if (db.inTransaction) rollback.run();
-      begin.run();
+      if (!begun()) return;
       const end = now() + budgetMs;
       for (const operation of batch) {
         settle.push(inSavepoint(operation));
@@ -173,6 +211,10 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
       recovered.resolve();
     },
   };
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY');
 }
 
 function unavailable(cause: unknown): StoreUnavailableError {

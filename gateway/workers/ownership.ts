@@ -1,0 +1,108 @@
+/**
+ * Which principals this process serves, where a gateway has several: those of which it has a socket, a run or
+ * a queue. Another process is refused them meanwhile.
+ */
+
+import type { Principal } from '../../agents/principal.ts';
+import type { Leases, Owner } from '../../agents/sessions/leases.ts';
+
+export interface Ownership {
+  /** Makes the principal this process's own, if it is nobody's. False: another process serves it. */
+  claim(principal: Principal): boolean;
+  /** Something of the principal has ended here: when nothing is left, another process may have it. */
+  loosen(principal: Principal): void;
+  /** Tells whom owners that are dead have served. */
+  left(owners: readonly Owner[]): (principal: Principal) => boolean;
+  /** Ends the leases of the dead. Those in `kept` are this process's from now on. */
+  inherit(owners: readonly Owner[], kept: readonly Principal[]): void;
+  close(): void;
+}
+
+/** A page that comes back at once finds its place kept, and spares a lease. */
+const LINGER_MS = 250;
+
+export interface OwnershipOptions {
+  leases: Leases;
+  /** Whether a socket, a run or a queue of the principal is here. */
+  inUse: (principal: Principal) => boolean;
+  /** The file of the leases fails: nobody new is served here. */
+  onFailure: (error: unknown) => void;
+}
+
+/** Where one process serves everybody. */
+export const SOLE_OWNER: Pick<Ownership, 'claim' | 'loosen'> = {
+  claim: () => true,
+  loosen() {},
+};
+
+export function createOwnership({ leases, inUse, onFailure }: OwnershipOptions): Ownership {
+  const own = new Map<string, Principal>();
+  /** Of these something has ended since they were last looked at. */
+  const loose = new Map<string, Principal>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function look(): void {
+    timer = undefined;
+    const idle = [...loose].filter(([, principal]) => !inUse(principal));
+    try {
+      if (idle.length > 0) leases.release(idle.map(([, principal]) => principal));
+    } catch (error) {
+      onFailure(error);
+      return lookLater();
+    }
+    for (const [name] of idle) {
+      own.delete(name);
+      loose.delete(name);
+    }
+    // A run may still hold what has no socket any more; nothing tells of its end.
+    if (loose.size > 0) lookLater();
+  }
+
+  function lookLater(): void {
+    timer ??= setTimeout(look, LINGER_MS).unref();
+  }
+
+  return {
+    claim(principal) {
+      const name = nameOf(principal);
+      if (own.has(name)) return true;
+      try {
+        if (!leases.take(principal)) return false;
+      } catch (error) {
+        onFailure(error);
+        return false;
+      }
+      own.set(name, principal);
+      return true;
+    },
+
+    loosen(principal) {
+      loose.set(nameOf(principal), principal);
+      lookLater();
+    },
+
+    left(owners) {
+      const names = new Set(leases.of(owners).map(nameOf));
+      return (principal) => names.has(nameOf(principal));
+    },
+
+    inherit(owners, kept) {
+      leases.inherit(owners, kept);
+      for (const principal of kept) {
+        own.set(nameOf(principal), principal);
+        loose.set(nameOf(principal), principal);
+      }
+      if (kept.length > 0) lookLater();
+    },
+
+    close() {
+      clearTimeout(timer);
+      leases.close();
+    },
+  };
+}
+
+/** No id holds a line break. */
+function nameOf({ userId, instanceId }: Principal): string {
+  return `${userId}\n${instanceId}`;
+}
