@@ -1,5 +1,7 @@
 /** `oc-gateway worker`: one process of several. `serve` starts it, tells it what to do, and does not outlive it. */
 
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import type { Io } from '../cli/io.ts';
 import { listenForStop } from '../cli/signals.ts';
 import type { Config } from '../config/schema.ts';
@@ -15,7 +17,7 @@ import {
 } from './messages.ts';
 
 /** Between two tries to take over what a dead worker left, while the store takes no writes. */
-const RETRY_MS = 200;
+const RETRY_MS = 1_000;
 
 /** Resolves with the exit code when a signal, or the end of its supervisor, has stopped it. */
 export async function worker(io: Io, version: string): Promise<number> {
@@ -66,12 +68,12 @@ async function open(
   config: () => Config,
   log: Logger,
 ): Promise<Gateway | undefined> {
-  const { host, port, databasePath, generation, owner } = assignment;
+  const { host, databasePath, generation, owner } = assignment;
   try {
     return await startGateway({
       config,
       host,
-      port,
+      port: assignment.port === 0 ? await freePort(host) : assignment.port,
       databasePath,
       version,
       log,
@@ -88,6 +90,19 @@ async function open(
     if (process.connected) process.disconnect();
     return undefined;
   }
+}
+
+/**
+ * By name, and not as 0: only on a port that was named can the next process listen while connections of
+ * the one before, which died, are still winding down.
+ */
+async function freePort(host: string): Promise<number> {
+  const probe = createServer().listen(0, host);
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
 }
 
 function report(message: FromWorker, sent: () => void = () => {}): void {
