@@ -30,6 +30,8 @@ export interface Leases {
 /** Two processes rarely meet here, and each is done in microseconds: longer than this, something is broken. */
 const BUSY_TIMEOUT_MS = 500;
 
+const LOG_PAGES = 100;
+
 const FILES = ['', '-wal', '-shm'] as const;
 
 export function leasesPath(storePath: string): string {
@@ -68,6 +70,8 @@ function open(path: string): Database.Database {
   const db = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = OFF');
+  // A short log that is used again and again: on a disk that is full there is room for it all the same.
+  db.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
   return db;
 }
 

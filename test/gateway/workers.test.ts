@@ -134,8 +134,14 @@ describe('behind nginx', () => {
     await back.event('chat', ended);
     const { messages } = await back.request('chat.history', { sessionKey: 'main' });
     expect(messages.map(messageText)).toEqual([
-      ...['story', 'Once upon a time', 'held 1', 'held'],
-      ...['two', 'You said: two', 'three', 'You said: three'],
+      'story',
+      'Once upon a time',
+      'held 1',
+      'held',
+      'two',
+      'You said: two',
+      'three',
+      'You said: three',
     ]);
     expect(messages[1].__openclaw.state).toBe('interrupted');
     const again = await back.ask('chat.send', {
@@ -187,7 +193,10 @@ describe('the supervisor', () => {
     }
     const { messages } = await back.request('chat.history', { sessionKey: 'main' });
     expect(messages.map(messageText)).toEqual([
-      ...['story', 'Once upon a time', 'two', 'You said: two'],
+      'story',
+      'Once upon a time',
+      'two',
+      'You said: two',
     ]);
     const asked = upstream.requests.map(({ body }) => lastUserText(body));
     expect(asked).toEqual(['story', 'two']);
