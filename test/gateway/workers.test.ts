@@ -1,5 +1,9 @@
 /** Several processes serve one store: who meets whom, and what is lost when one of them dies. Nothing. */
 
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nginxFront, ORIGIN, startChain, urlPath } from '../deploy/chain.ts';
@@ -231,6 +235,24 @@ describe('the supervisor', () => {
     const back = await connectClient({ port: alone.port, user: 'ann', origin: ORIGIN });
     const { messages } = await back.request('chat.history', { sessionKey: 'main' });
     expect(messages.map(messageText)).toEqual(['hold', 'first last']);
+  });
+
+  test('starts nothing if one of its ports is taken; nobody else starts a worker', async () => {
+    const { stateDir, config } = await scene();
+    const taken = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void taken.close());
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const path = join(stateDir, 'other.json');
+    await writeFile(path, JSON.stringify(config));
+    const env = { OPENCLAW_STATE_DIR: stateDir };
+    const args = ['serve', '--config', path, '--port', String(port - 1)];
+    const refused = await runCommand(args, { env });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/cannot listen on 127\.0\.0\.1:\d+/);
+    expect(await runCommand(['worker'], { env })).toMatchObject({ code: 2 });
+    const beyond = await runCommand(['serve', '--config', path, '--port', '65535'], { env });
+    expect(beyond.stderr).toContain('give a port up to 65534');
   });
 
   test('what is for all workers reaches all: closed sockets, a removed user, an edit, retention', async () => {
