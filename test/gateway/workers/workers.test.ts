@@ -6,12 +6,12 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { nginxFront, ORIGIN, startChain, urlPath } from '../deploy/chain.ts';
-import { runCommand } from '../support/cli.ts';
-import { type Client, connectClient, isTerminal, type Json } from '../support/client.ts';
-import { testConfig } from '../support/config.ts';
-import { INSTANCE } from '../support/edge-stubs.ts';
-import { startGateway, temporaryFolder } from '../support/gateway.ts';
+import { nginxFront, ORIGIN, startChain, urlPath } from '../../deploy/chain.ts';
+import { runCommand } from '../../support/cli.ts';
+import { type Client, connectClient, isTerminal, type Json } from '../../support/client.ts';
+import { testConfig } from '../../support/config.ts';
+import { INSTANCE } from '../../support/edge-stubs.ts';
+import { startGateway, temporaryFolder } from '../../support/gateway.ts';
 import {
   DONE,
   events,
@@ -22,8 +22,8 @@ import {
   says,
   startOpenAiUpstream,
   text,
-} from '../support/upstream/openai.ts';
-import { connectAnywhere, startWorkers } from '../support/workers.ts';
+} from '../../support/upstream/openai.ts';
+import { connectAnywhere, startWorkers } from '../../support/workers.ts';
 
 const messageText = (message: Json) => message.content.map((block: Json) => block.text).join('');
 
