@@ -5,7 +5,7 @@
  */
 
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Client } from '../support/client.ts';
 import { isTerminal } from '../support/client.ts';
@@ -26,6 +26,8 @@ import { audit, type Promised } from './auditor.ts';
 const ROUNDS = Number(process.env['OC_WORKER_KILLS'] ?? 4);
 const USERS = ['ann', 'bob', 'cem', 'dan'];
 const MAX_ACKNOWLEDGED_PER_ROUND = 25;
+/** Acknowledged after the kill, until the dead are back: by those who live, and those who took over. */
+const MORE_PER_ROUND = 15;
 
 /** Repeatable, so that a failure can be looked at again: the seed is in the name of the test. */
 function generator(seed: number): (below: number) => number {
@@ -45,14 +47,15 @@ interface Visit {
 async function write(
   user: string,
   connect: (user: string) => Promise<Client>,
-  isOver: () => boolean,
+  /** Resolves when there is more to write, with false when there will be nothing any more. */
+  mayWrite: () => Promise<boolean>,
   told: (promise: Promised) => void,
 ): Promise<void> {
   let n = 0;
-  while (!isOver()) {
+  while (await mayWrite()) {
     const client = await connect(user);
     try {
-      while (!isOver()) {
+      while (await mayWrite()) {
         const promise = promised(user, n);
         const { sessionKey, runId, text: message } = promise;
         await client.request('chat.send', { sessionKey, message, idempotencyKey: runId });
@@ -111,6 +114,11 @@ test.each([20_261_125])(
     const promises: Promised[] = [];
     const visits: Visit[] = [];
     let isOver = false;
+    let allowed = 0;
+    const mayWrite = async () => {
+      while (!isOver && promises.length >= allowed) await sleep(5);
+      return !isOver;
+    };
     let heard: () => void = () => {};
     const connect = async (user: string) => {
       const client = await connectAnywhere(gateway.ports, { user, check: false });
@@ -118,20 +126,16 @@ test.each([20_261_125])(
       return client;
     };
     const writers = USERS.map((user) =>
-      write(
-        user,
-        connect,
-        () => isOver,
-        (promise) => {
-          promises.push(promise);
-          heard();
-        },
-      ),
+      write(user, connect, mayWrite, (promise) => {
+        promises.push(promise);
+        heard();
+      }),
     );
 
     const starts = [1, 1];
     for (let round = 0; round < ROUNDS; round += 1) {
       const fatal = promises.length + 1 + random(MAX_ACKNOWLEDGED_PER_ROUND);
+      allowed = fatal + MORE_PER_ROUND;
       while (promises.length < fatal) await new Promise<void>((resolve) => (heard = resolve));
       // An instant that no acknowledgement leads to.
       for (let turn = random(200); turn > 0; turn -= 1) await nextTurn();
