@@ -113,6 +113,8 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   /** False: another process commits now, and this one is to try again. */
   function begun(): boolean {
     if (patienceMs === 0 || closed) {
+      // The last ones have nobody to hold up any more.
+      if (patienceMs > 0) db.pragma(`busy_timeout = ${patienceMs}`);
       begin.run();
       return true;
     }

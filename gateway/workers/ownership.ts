@@ -40,6 +40,7 @@ export function createOwnership({ leases, inUse, onFailure }: OwnershipOptions):
   /** Of these something has ended since they were last looked at. */
   const loose = new Map<string, Principal>();
   let timer: NodeJS.Timeout | undefined;
+  let closed = false;
 
   function look(): void {
     timer = undefined;
@@ -59,7 +60,7 @@ export function createOwnership({ leases, inUse, onFailure }: OwnershipOptions):
   }
 
   function lookLater(): void {
-    timer ??= setTimeout(look, LINGER_MS).unref();
+    if (!closed) timer ??= setTimeout(look, LINGER_MS).unref();
   }
 
   return {
@@ -96,6 +97,7 @@ export function createOwnership({ leases, inUse, onFailure }: OwnershipOptions):
     },
 
     close() {
+      closed = true;
       clearTimeout(timer);
       leases.close();
     },

@@ -163,6 +163,35 @@ describe('behind nginx', () => {
   });
 });
 
+test('a worker is stopped alone: it ends what it answers, what waits is answered by another', async () => {
+  const { upstream, start } = await scene({ shutdown: { graceSeconds: 60 } });
+  const hold = gate();
+  upstream.when(
+    says('hold'),
+    events(role(), text('first '), hold.promise, text('last'), finish('stop'), DONE),
+  );
+  const gateway = await start();
+  const client = await connectAnywhere(gateway.ports, { user: 'ann', origin: ORIGIN });
+  const stopped = gateway.workerOf('ann');
+  for (const message of ['hold', 'two']) await send(client, message);
+  await client.event('chat', () => client.text('hold') === 'first ');
+  gateway.kill(stopped, 'SIGTERM');
+  await client.event('shutdown');
+  hold.open();
+  const end = await client.event('chat', (each) => each.runId === 'hold' && each.state === 'final');
+  expect(messageText(end.message)).toBe('first last');
+  expect(await client.closed).toMatchObject({ code: 1012 });
+  const back = await connectAnywhere(gateway.ports, { user: 'ann', origin: ORIGIN });
+  const again = { sessionKey: 'main', message: 'two', idempotencyKey: 'two' };
+  if ((await back.request('chat.send', again)).status === 'in_flight') {
+    await back.event('chat', (each) => each.runId === 'two' && isTerminal(each.state));
+  }
+  const { messages } = await back.request('chat.history', { sessionKey: 'main' });
+  expect(messages.map(messageText)).toEqual(['hold', 'first last', 'two', 'You said: two']);
+  expect(upstream.requests.map(({ body }) => lastUserText(body))).toEqual(['hold', 'two']);
+  expect(await gateway.logged('worker_ended', { worker: stopped })).toMatchObject({ code: 0 });
+});
+
 describe('the supervisor', () => {
   test('takes its workers with it when it is killed; who comes next finds all that was acknowledged', async () => {
     const { upstream, start, stateDir, config } = await scene();
@@ -209,7 +238,10 @@ describe('the supervisor', () => {
   test('SIGTERM: all workers finish what is under way, and it ends with 0; one process can go on', async () => {
     const { upstream, start, stateDir, config } = await scene({ shutdown: { graceSeconds: 60 } });
     const hold = gate();
-    upstream.when(says('hold'), events(role(), text('first '), hold.promise, text('last'), DONE));
+    upstream.when(
+      says('hold'),
+      events(role(), text('first '), hold.promise, text('last'), finish('stop'), DONE),
+    );
     const gateway = await start();
     const clients = await Promise.all(
       ['ann', 'bob'].map((user, n) =>
