@@ -58,6 +58,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   const savepoint = db.prepare('SAVEPOINT operation');
   const release = db.prepare('RELEASE operation');
   const undo = db.prepare('ROLLBACK TO operation');
+  const standing = db.pragma('busy_timeout', { simple: true });
   let queue: Waiting[] = [];
   let scheduled = false;
   let closed = false;
@@ -118,7 +119,6 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
       begin.run();
       return true;
     }
-    const standing = db.pragma('busy_timeout', { simple: true });
     try {
       // To sleep in SQLite would hold up every socket of this process.
       db.pragma('busy_timeout = 0');
