@@ -48,6 +48,10 @@ const LONGEST_MS = 10_000;
 /** Who has served for so long has not died of its start. */
 const LASTED_MS = 30_000;
 
+/** Between two pings, and how many in a row without an answer mean that a worker hangs. Counted, for a pause of the machine is no sign. */
+const PING_MS = 5_000;
+const MAX_UNANSWERED = 6;
+
 interface Place {
   readonly worker: number;
   port: number;
@@ -57,6 +61,8 @@ interface Place {
   servesSince: number | undefined;
   /** Deaths in a row, each soon after the start. */
   failures: number;
+  /** Pings in a row. */
+  unanswered: number;
   restart: NodeJS.Timeout | undefined;
 }
 
@@ -78,6 +84,7 @@ export function createCrew(options: CrewOptions): Crew {
       process: undefined,
       servesSince: undefined,
       failures: 0,
+      unanswered: 0,
       restart: undefined,
     }),
   );
@@ -93,10 +100,25 @@ export function createCrew(options: CrewOptions): Crew {
   let isStarting = true;
   let isStopping = false;
 
+  const pings = setInterval(() => {
+    for (const place of places) if (place.servesSince !== undefined) ping(place);
+  }, PING_MS).unref();
+
+  /** Nobody else may serve the users of one that hangs, so it has to die. */
+  function ping(place: Place): void {
+    if (place.unanswered >= MAX_UNANSWERED) {
+      log.error({ event: 'worker_hangs', worker: place.worker });
+      place.process?.kill('SIGKILL');
+      return;
+    }
+    place.unanswered += 1;
+    send(place, { type: 'ping' });
+  }
+
   function open(place: Place): void {
     const child = options.spawn();
     const owner = ++lastOwner;
-    Object.assign(place, { process: child, owner, restart: undefined });
+    Object.assign(place, { process: child, owner, restart: undefined, unanswered: 0 });
     child.on('message', (message) => {
       if (isMessage<FromWorker>(message)) heard(place, message);
     });
@@ -129,6 +151,9 @@ export function createCrew(options: CrewOptions): Crew {
         return bequeath();
       case 'reply':
         return asked.get(message.id)?.settle(message.reply);
+      case 'pong':
+        place.unanswered = 0;
+        return;
       case 'sessionRemoved':
         for (const other of places) if (other !== place) send(other, message);
     }
@@ -218,6 +243,7 @@ export function createCrew(options: CrewOptions): Crew {
 
     stop(signal) {
       isStopping = true;
+      clearInterval(pings);
       for (const place of places) {
         clearTimeout(place.restart);
         place.process?.kill(signal);

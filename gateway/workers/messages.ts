@@ -44,6 +44,7 @@ export type ToWorker =
   | { type: 'inherit'; owners: readonly number[] }
   | { type: 'question'; id: number; question: Question }
   | { type: 'userIsGone'; userId: string }
+  | { type: 'ping' }
   /** Retention, which one worker sees to, has removed it. */
   | { type: 'sessionRemoved'; session: SessionName };
 
@@ -53,6 +54,7 @@ export type FromWorker =
   | { type: 'failed'; message: string }
   | { type: 'inherited'; owners: readonly number[] }
   | { type: 'reply'; id: number; reply: Reply }
+  | { type: 'pong' }
   | { type: 'sessionRemoved'; session: SessionName };
 
 /** At the other end is our own program, of the same release: that it is a message at all is enough to know. */

@@ -141,6 +141,8 @@ function receiveOrders(): Orders {
             return void inherit(gateway, log, order.owners);
           case 'question':
             return answer(gateway, order.id, order.question, leaving);
+          case 'ping':
+            return report({ type: 'pong' });
           case 'userIsGone':
             return leaving.get(order.userId)?.shift()?.();
           case 'sessionRemoved':

@@ -113,11 +113,11 @@ test.each([20_261_125])(
     });
     const promises: Promised[] = [];
     const visits: Visit[] = [];
-    let isOver = false;
+    const over = new AbortController();
     let allowed = 0;
     const mayWrite = async () => {
-      while (!isOver && promises.length >= allowed) await sleep(5);
-      return !isOver;
+      while (!over.signal.aborted && promises.length >= allowed) await sleep(5);
+      return !over.signal.aborted;
     };
     let heard: () => void = () => {};
     const connect = async (user: string) => {
@@ -146,7 +146,7 @@ test.each([20_261_125])(
       }
       for (const worker of victims) await gateway.started(worker, starts[worker] ?? 0);
     }
-    isOver = true;
+    over.abort();
     await Promise.all(writers);
 
     // The pages send again what they do not know to be answered.

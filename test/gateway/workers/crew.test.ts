@@ -171,6 +171,22 @@ test('answers add up; one that dies, or does not serve yet, has nothing to add',
   expect(() => idOf(at(4))).toThrow('not asked');
 });
 
+test('one that answers no ping any more is killed, and only then replaced', async () => {
+  await serving(2);
+  for (let n = 0; n < 20; n += 1) {
+    await vi.advanceTimersByTimeAsync(5_000);
+    at(0).says({ type: 'pong' });
+    if (n < 4) at(1).says({ type: 'pong' });
+    if (n === 8) expect(at(1).signals).toEqual([]);
+  }
+  expect(at(0).signals).toEqual([]);
+  expect(at(1).signals[0]).toBe('SIGKILL');
+  expect(spawned).toHaveLength(2);
+  at(1).dies();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(spawned).toHaveLength(3);
+});
+
 test('a stop passes the signal on, waits for all, and starts nobody again', async () => {
   const crew = await serving(3);
   at(0).dies();
