@@ -96,7 +96,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     share &&
     createOwnership({
       leases: openLeases(leasesPath(options.databasePath), share.owner),
-      inUse: (principal) => gate.has(principal) || runs.has(principal),
+      hasSocket: (principal) => gate.has(principal),
+      hasRun: (principal) => runs.has(principal),
       onFailure: (err) => log.error({ event: 'lease_failed', err }),
     });
 

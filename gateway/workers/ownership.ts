@@ -23,8 +23,10 @@ const LINGER_MS = 250;
 
 export interface OwnershipOptions {
   leases: Leases;
-  /** Whether a socket, a run or a queue of the principal is here. */
-  inUse: (principal: Principal) => boolean;
+  /** Whether a socket of the principal is here: `loosen` is called when it closes. */
+  hasSocket: (principal: Principal) => boolean;
+  /** Whether a run or a queue of the principal is here: nothing is called when it ends. */
+  hasRun: (principal: Principal) => boolean;
   /** The file of the leases fails: nobody new is served here. */
   onFailure: (error: unknown) => void;
 }
@@ -35,27 +37,30 @@ export const SOLE_OWNER: Pick<Ownership, 'claim' | 'loosen'> = {
   loosen() {},
 };
 
-export function createOwnership({ leases, inUse, onFailure }: OwnershipOptions): Ownership {
+export function createOwnership(options: OwnershipOptions): Ownership {
+  const { leases, onFailure } = options;
   const own = new Map<string, Principal>();
-  /** Of these something has ended since they were last looked at. */
+  /** Of these it is to be seen whether anything is here. */
   const loose = new Map<string, Principal>();
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
   function look(): void {
     timer = undefined;
-    const idle = [...loose].filter(([, principal]) => !inUse(principal));
+    const idle: [name: string, principal: Principal][] = [];
+    for (const [name, principal] of loose) {
+      if (options.hasSocket(principal)) loose.delete(name);
+      else if (!options.hasRun(principal)) idle.push([name, principal]);
+    }
     try {
       if (idle.length > 0) leases.release(idle.map(([, principal]) => principal));
+      for (const [name] of idle) {
+        own.delete(name);
+        loose.delete(name);
+      }
     } catch (error) {
       onFailure(error);
-      return lookLater();
     }
-    for (const [name] of idle) {
-      own.delete(name);
-      loose.delete(name);
-    }
-    // A run may still hold what has no socket any more; nothing tells of its end.
     if (loose.size > 0) lookLater();
   }
 
@@ -74,6 +79,9 @@ export function createOwnership({ leases, inUse, onFailure }: OwnershipOptions):
         return false;
       }
       own.set(name, principal);
+      // What it was claimed for may come to nothing.
+      loose.set(name, principal);
+      lookLater();
       return true;
     },
 
