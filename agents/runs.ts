@@ -39,6 +39,8 @@ export interface RunsOptions {
   maxPerUser: () => number;
   /** Characters at which an answer is cut off. */
   maxAnswerChars: () => number;
+  /** Where several processes serve: whether this one may run the principal's sessions. It may from then on. */
+  claim?: (principal: Principal) => boolean;
   /** A checkpoint is durable; `chars` counts UTF-16 units. */
   onCheckpoint?: (run: LiveRun, chars: number) => void;
   /** Where errors go that should not happen: a storage that refuses, a bug. */
@@ -63,6 +65,8 @@ export interface Runs {
   /** Active first, then queued. */
   of(principal: Principal, key: string): readonly LiveRun[];
   find(principal: Principal, runId: string): LiveRun | undefined;
+  /** Whether anything of the principal's is under way, or waits. */
+  has(principal: Principal): boolean;
   /** Takes up what was accepted and not started before a restart. */
   resume(queued: readonly QueuedRun[]): void;
   /** Runs under way in this process. */
@@ -245,7 +249,9 @@ export function createRuns(options: RunsOptions): Runs {
     async send(principal, key, turn) {
       const found = free(principal, key);
       const lane = found instanceof Promise ? await found : found;
-      if (draining) return { outcome: 'refused', reason: 'draining' };
+      // Another process may have taken the principal over since its last socket here was closed.
+      const isOwn = options.claim?.(principal) ?? true;
+      if (draining || !isOwn) return { outcome: 'refused', reason: 'draining' };
       const ahead = lane.queue.length + lane.accepting.size;
       const idle = !lane.active && ahead === 0;
       // Without an active run, the first of those ahead is about to be it.
@@ -314,6 +320,8 @@ export function createRuns(options: RunsOptions): Runs {
     },
 
     find: (principal, runId) => lanes.findRun(principal, runId),
+
+    has: lanes.has,
 
     resume(queued) {
       for (const { principal, run } of queued) {

@@ -14,11 +14,12 @@ export type LogLevel = 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' 
 /** Keys whose values are cut out wherever they stand, should a caller err. */
 const REDACTED = ['apiKey', 'token', 'authorization', 'secret', 'message.content', 'text'];
 
-export function createLog(level: LogLevel): Logger {
+/** `base` stands in every line. */
+export function createLog(level: LogLevel, base: object = {}): Logger {
   return pino(
     {
       level,
-      base: { pid: process.pid },
+      base: { pid: process.pid, ...base },
       messageKey: 'message',
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
