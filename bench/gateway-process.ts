@@ -5,11 +5,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { now } from './clock.ts';
+import { LOOP_DELAY_FLAGS } from './loop-delay.ts';
 import { endProcess, pidOf, type Role, script, spawnNode } from './processes.ts';
 
 export interface GatewayProcess {
   port: number;
   pid: number;
+  child: ChildProcess;
   /** From the spawn to the line that says that it listens, in milliseconds. */
   startMs: number;
   /** Kills it; with SIGTERM it stops in order, as it must for its profile to be written. */
@@ -24,6 +26,8 @@ export interface GatewayOptions {
   role?: Role;
   /** For Node itself. */
   nodeFlags?: readonly string[];
+  /** Whether its event loop is to be watched: see loop-delay.ts. */
+  watched?: boolean;
 }
 
 const RESULTS = script('results');
@@ -59,6 +63,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   writeFileSync(config, JSON.stringify(configuration(options.upstreamPort)));
   const flags = [
     ...(options.nodeFlags ?? []),
+    ...(options.watched ? LOOP_DELAY_FLAGS : []),
     options.main,
     'serve',
     '--config',
@@ -69,6 +74,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   const spawnedAt = now();
   const child = spawnNode(flags, {
     output: 'pipe',
+    control: options.watched ?? false,
     env: { PATH: process.env['PATH'], HOME: stateDir, OPENCLAW_STATE_DIR: stateDir },
     ...(role && { role }),
   });
@@ -76,6 +82,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   return {
     port,
     pid: pidOf(child),
+    child,
     startMs: now() - spawnedAt,
     stop: (signal) => endProcess(child, signal),
   };

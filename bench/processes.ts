@@ -14,6 +14,8 @@ export interface SpawnOptions {
   role?: Role;
   /** `ipc` opens a channel; its output then is ours. `pipe` lets us read its standard output. */
   output: 'ipc' | 'pipe';
+  /** A pipe of both directions with the number 3: see loop-delay.ts. */
+  control?: boolean;
   env?: NodeJS.ProcessEnv;
 }
 
@@ -35,7 +37,7 @@ export function spawnNode(args: readonly string[], options: SpawnOptions): Child
     stdio:
       options.output === 'ipc'
         ? ['ignore', 'inherit', 'inherit', 'ipc']
-        : ['ignore', 'pipe', 'inherit'],
+        : ['ignore', 'pipe', 'inherit', ...(options.control ? (['pipe'] as const) : [])],
     env: options.env ?? process.env,
   });
   alive.add(child);

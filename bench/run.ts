@@ -23,7 +23,7 @@ import { saturated } from './scenarios/saturated.ts';
 import { start } from './scenarios/start.ts';
 import { store } from './scenarios/store.ts';
 import { type Setup, startSetup } from './setup.ts';
-import { type Table, toMarkdown } from './table.ts';
+import { type Table, targetsToMarkdown, toMarkdown } from './table.ts';
 
 const SCENARIOS = { alone, paced, saturated, handshakes, memory, store, start };
 
@@ -60,6 +60,7 @@ async function run(): Promise<number> {
   const tables: Table[] = flags.profile
     ? (await profile(setup)).map(shown)
     : await runScenarios(setup, scenarios);
+  if (!flags.profile) console.log(`${targetsToMarkdown(tables)}\n`);
   const seconds = (Date.now() - startedAt.getTime()) / 1000;
   const file = keep({ startedAt, seconds, machine: machineBefore, plan: setup.plan, tables });
   if (flags.document) writeDocument(machineBefore, tables);

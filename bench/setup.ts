@@ -1,10 +1,17 @@
 /** Everything that a scenario needs of the others: the plan and the processes. */
 
 import type { ChildProcess } from 'node:child_process';
-import { type GatewayProcess, startGateway, stateFolder } from './gateway-process.ts';
+import {
+  type GatewayOptions,
+  type GatewayProcess,
+  startGateway,
+  stateFolder,
+} from './gateway-process.ts';
+import type { LoopDelay } from './inside/loop-delay-reading.ts';
 import type { Target } from './load/conversation.ts';
 import type { Pids } from './load/meter.ts';
 import type { LoadTasks } from './load.ts';
+import { withLoopDelay } from './loop-delay.ts';
 import type { Plan } from './plan.ts';
 import { endProcess, pidOf, type Role, script, spawnNode } from './processes.ts';
 import { callTask, readyPort } from './remote.ts';
@@ -18,6 +25,8 @@ export interface Subject {
   target: Target;
   /** Absent for the direct client, which has no process between. */
   pid?: number;
+  /** Its event loop is watched. */
+  child?: ChildProcess;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -74,11 +83,16 @@ export async function startGatewaySubject(
   setup: Setup,
   nodeFlags: readonly string[] = [],
 ): Promise<Subject> {
-  const gateway = await startMeasuredGateway(setup, { role: 'subject', nodeFlags });
+  const gateway = await startMeasuredGateway(setup, {
+    role: 'subject',
+    nodeFlags,
+    watched: true,
+  });
   return {
     name: GATEWAY,
     target: { kind: 'socket', port: gateway.port },
     pid: gateway.pid,
+    child: gateway.child,
     stop: gateway.stop,
   };
 }
@@ -86,7 +100,7 @@ export async function startGatewaySubject(
 /** With a new state folder, unless one is given. */
 export function startMeasuredGateway(
   setup: Setup,
-  options: { stateDir?: string; role?: Role; nodeFlags?: readonly string[] } = {},
+  options: Partial<Pick<GatewayOptions, 'stateDir' | 'role' | 'nodeFlags' | 'watched'>> = {},
 ): Promise<GatewayProcess> {
   return startGateway({
     main: setup.gatewayMain,
@@ -140,4 +154,14 @@ export function pidsOf(setup: Setup, subject: Subject): Pids {
     load: setup.load.pid,
     upstream: setup.upstream.pid,
   };
+}
+
+/** Has the load generator do a task, and watches the subject's event loop meanwhile. */
+export function runWatched<Name extends keyof LoadTasks>(
+  setup: Setup,
+  subject: Subject,
+  name: Name,
+  args: Parameters<LoadTasks[Name]>[0],
+): Promise<Answer<Name> & { loopDelay?: LoopDelay }> {
+  return withLoopDelay(subject.child, () => setup.load.run(name, args));
 }

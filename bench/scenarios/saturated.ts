@@ -2,9 +2,18 @@
 
 import type { SaturatedResult } from '../load/saturated.ts';
 import { figures, interleave, only } from '../rounds.ts';
-import { allSubjects, GATEWAY, LEAN, pidsOf, RELAY, type Setup, type Subject } from '../setup.ts';
+import {
+  allSubjects,
+  GATEWAY,
+  LEAN,
+  pidsOf,
+  RELAY,
+  runWatched,
+  type Setup,
+  type Subject,
+} from '../setup.ts';
 import type { Table } from '../table.ts';
-import { busyRows } from './busy-rows.ts';
+import { busyRows, loopDelayRows } from './busy-rows.ts';
 
 export async function saturated(setup: Setup): Promise<Table> {
   const { plan } = setup;
@@ -21,7 +30,13 @@ export async function saturated(setup: Setup): Promise<Table> {
     title: `${plan.streams} streams, saturated, one core`,
     columns: [GATEWAY, RELAY, LEAN],
     rows: [
-      { metric: 'deltas per second', unit: '', values: perSecond, per: [RELAY, LEAN] },
+      {
+        metric: 'deltas per second',
+        unit: '',
+        values: perSecond,
+        per: [RELAY, LEAN],
+        targets: [{ least: 0.7, of: RELAY }],
+      },
       { metric: 'tokens per frame', unit: '', values: joined },
       {
         metric: "another user's acknowledgement, p50",
@@ -32,17 +47,30 @@ export async function saturated(setup: Setup): Promise<Table> {
         metric: "another user's acknowledgement, p99",
         unit,
         values: others((o) => o.acknowledged.p99),
+        targets: [{ most: 20 }],
       },
-      { metric: '/readyz, p99', unit, values: others((o) => o.ready.p99) },
+      {
+        metric: "another user's sends",
+        unit: '',
+        values: others((o) => o.acknowledged.count),
+      },
+      {
+        metric: '/readyz, p99',
+        unit,
+        values: others((o) => o.ready.p99),
+        targets: [{ most: 20 }],
+      },
+      { metric: '/readyz, fetches', unit: '', values: others((o) => o.ready.count) },
+      ...loopDelayRows(results),
       ...busyRows(results),
     ],
   };
 }
 
 /** Also what a profile is made of. */
-export function runSaturated(setup: Setup, subject: Subject): Promise<SaturatedResult> {
+export function runSaturated(setup: Setup, subject: Subject) {
   const { streams, saturatedTokens: tokens } = setup.plan;
-  return setup.load.run('saturated', {
+  return runWatched(setup, subject, 'saturated', {
     target: subject.target,
     streams,
     tokens,
