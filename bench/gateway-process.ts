@@ -115,7 +115,12 @@ function configuration(upstreamPort: number): object {
       auth: { trustedProxy: { allowLoopback: true } },
       controlUi: { allowedOrigins: [ORIGIN], dangerouslyDisableDeviceAuth: true },
       // One machine asks and sends as fast as it can, for few users.
-      limits: { requestsPerSecond: 0, sendsPerMinute: 0, maxRunsPerUser: 0 },
+      limits: {
+        requestsPerSecond: 0,
+        sendsPerMinute: 0,
+        maxRunsPerUser: 0,
+        maxSocketsPerUser: 1_000,
+      },
       shutdown: { graceSeconds: 0 },
     },
     agents: { defaults: { model: 'bench/bench' } },

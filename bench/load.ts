@@ -1,14 +1,16 @@
 /** The load generator: a process of its own that does one task at a time for `run.ts`. */
 
 import { alone } from './load/alone.ts';
+import { bytes } from './load/bytes.ts';
 import { handshakes } from './load/handshakes.ts';
 import { idle } from './load/idle.ts';
 import { paced } from './load/paced.ts';
 import { requests } from './load/requests.ts';
 import { saturated } from './load/saturated.ts';
+import { watched } from './load/watched.ts';
 import { serveTasks } from './remote.ts';
 
-const tasks = { alone, paced, saturated, handshakes, idle, requests };
+const tasks = { alone, paced, saturated, watched, bytes, handshakes, idle, requests };
 
 export type LoadTasks = typeof tasks;
 

@@ -16,16 +16,18 @@ import { FULL, type Plan, PROFILED, QUICK } from './plan.ts';
 import { corePlan, script } from './processes.ts';
 import { profile } from './profile.ts';
 import { alone } from './scenarios/alone.ts';
+import { bytes } from './scenarios/bytes.ts';
 import { handshakes } from './scenarios/handshakes.ts';
 import { memory } from './scenarios/memory.ts';
 import { paced } from './scenarios/paced.ts';
 import { saturated } from './scenarios/saturated.ts';
 import { start } from './scenarios/start.ts';
 import { store } from './scenarios/store.ts';
+import { watched } from './scenarios/watched.ts';
 import { type Setup, startSetup } from './setup.ts';
 import { type Table, targetsToMarkdown, toMarkdown } from './table.ts';
 
-const SCENARIOS = { alone, paced, saturated, handshakes, memory, store, start };
+const SCENARIOS = { alone, paced, saturated, watched, bytes, handshakes, memory, store, start };
 
 const USAGE = `npm run bench -- [--quick] [--only name,…] [--profile | --document]
 

@@ -53,6 +53,7 @@ export const GATEWAY = 'gateway';
 export const RELAY = 'SDK relay';
 export const LEAN = 'lean relay';
 export const DIRECT = 'direct';
+export const RAW = 'raw sends';
 
 export async function startSetup(plan: Plan, gatewayMain: string): Promise<Setup> {
   const [upstream, load] = await Promise.all([
@@ -73,6 +74,17 @@ export async function startRelay(setup: Setup, reader: 'sdk' | 'lean'): Promise<
   const { child, port } = await startChild(args, 'subject');
   return {
     name: reader === 'sdk' ? RELAY : LEAN,
+    target: { kind: 'socket', port },
+    pid: pidOf(child),
+    stop: (signal) => endProcess(child, signal),
+  };
+}
+
+/** See raw-sender.ts. */
+export async function startRawSender(): Promise<Subject> {
+  const { child, port } = await startChild(['raw-sender.ts'], 'subject');
+  return {
+    name: RAW,
     target: { kind: 'socket', port },
     pid: pidOf(child),
     stop: (signal) => endProcess(child, signal),

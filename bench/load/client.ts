@@ -12,6 +12,9 @@ export interface Frame {
   error?: { message: string };
   event?: string;
   payload: {
+    runId?: string;
+    sessionKey?: string;
+    seq?: number;
     state?: string;
     deltaText?: string;
     errorMessage?: string;
@@ -22,6 +25,7 @@ export interface Frame {
 export interface Client {
   /** Resolves with the response. Rejects if it is an error or the socket is lost. */
   request(method: string, params: object): Promise<Frame>;
+  bytesRead(): number;
   close(): void;
 }
 
@@ -30,6 +34,8 @@ export interface ClientOptions {
   /** Default: a new one. */
   userId?: string;
   onEvent?: (frame: Frame) => void;
+  /** Once connected: gets every frame unread, and nobody else gets it. For those who only count. */
+  onText?: (text: string) => void;
   onLost?: (error: Error) => void;
 }
 
@@ -46,6 +52,7 @@ export function openClient(options: ClientOptions): Promise<Client> {
   const { promise: connected, resolve, reject } = Promise.withResolvers<Client>();
   const waiting = new Map<string, PromiseWithResolvers<Frame>>();
   let lastId = 0;
+  let isConnected = false;
   const headers = { Origin: ORIGIN, 'X-User-ID': options.userId ?? randomUUID() };
 
   const request = (method: string, params: object) => {
@@ -57,11 +64,15 @@ export function openClient(options: ClientOptions): Promise<Client> {
   };
   const socket = openSocket(port, headers, {
     text(text) {
+      if (isConnected && options.onText) return options.onText(text);
       // Anything else than a gateway's frame is an error of the benchmark and shows as one.
       const frame: Frame = JSON.parse(text);
       if (frame.type === 'res') return respond(waiting, frame);
       if (frame.event !== 'connect.challenge') return onEvent?.(frame);
-      request('connect', CONNECT).then(() => resolve(client), reject);
+      request('connect', CONNECT).then(() => {
+        isConnected = true;
+        resolve(client);
+      }, reject);
     },
     lost(reason) {
       const error = new Error(`the socket was lost: ${reason}`);
@@ -71,7 +82,8 @@ export function openClient(options: ClientOptions): Promise<Client> {
       onLost?.(error);
     },
   });
-  const client: Client = { request, close: socket.destroy };
+  const { bytesRead, destroy: close } = socket;
+  const client: Client = { request, bytesRead, close };
   return connected;
 }
 

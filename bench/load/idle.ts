@@ -58,5 +58,6 @@ function fail(error: Error): never {
 
 const PENDING: Client = {
   request: () => Promise.reject(new Error('not connected yet')),
+  bytesRead: () => 0,
   close: () => {},
 };

@@ -29,6 +29,8 @@ test('a scenario measures the gateway, both relays and the direct client', {
 
 test('an unknown scenario is refused with the names of those that exist', async () => {
   const { code, output } = await bench('--only', 'nothing');
-  expect(output).toContain('alone, paced, saturated, handshakes, memory, store, start');
+  expect(output).toContain(
+    'alone, paced, saturated, watched, bytes, handshakes, memory, store, start',
+  );
   expect(code).toBe(1);
 });
