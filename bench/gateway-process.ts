@@ -30,7 +30,8 @@ export interface GatewayOptions {
   watched?: boolean;
 }
 
-const RESULTS = script('results');
+/** Git does not see it. */
+export const RESULTS = script('results');
 
 const folders: string[] = [];
 process.on('exit', () => {

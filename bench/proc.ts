@@ -28,6 +28,13 @@ export function allowedCores(): number[] {
     });
 }
 
+/** How many descriptors a process may have open: the hard limit, to which Node raises its own. */
+export function mostDescriptors(): number {
+  const limits = readFileSync('/proc/self/limits', 'latin1');
+  const [, hard] = /^Max open files +\S+ +(\S+)/m.exec(limits) ?? [];
+  return hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard);
+}
+
 function statusField(pid: string, name: string): string {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   const line = status.split('\n').find((each) => each.startsWith(`${name}:`));

@@ -28,7 +28,10 @@ export async function profile(setup: Setup): Promise<Table[]> {
   const tables: Table[] = [];
   for (const { title, run } of loads) {
     const folder = profileFolder();
-    const gateway = await startGatewaySubject(setup, ['--cpu-prof', `--cpu-prof-dir=${folder}`]);
+    const gateway = await startGatewaySubject(setup, {
+      nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${folder}`],
+      watched: false,
+    });
     await run(setup, gateway);
     tables.push(...summed(title, await writtenProfile(gateway, folder)));
   }

@@ -91,15 +91,12 @@ export async function startRawSender(): Promise<Subject> {
   };
 }
 
+/** Its event loop is watched, if nothing else is said. */
 export async function startGatewaySubject(
   setup: Setup,
-  nodeFlags: readonly string[] = [],
+  options: Partial<Pick<GatewayOptions, 'nodeFlags' | 'watched'>> = {},
 ): Promise<Subject> {
-  const gateway = await startMeasuredGateway(setup, {
-    role: 'subject',
-    nodeFlags,
-    watched: true,
-  });
+  const gateway = await startMeasuredGateway(setup, { role: 'subject', watched: true, ...options });
   return {
     name: GATEWAY,
     target: { kind: 'socket', port: gateway.port },

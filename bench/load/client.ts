@@ -18,7 +18,8 @@ export interface Frame {
     state?: string;
     deltaText?: string;
     errorMessage?: string;
-    sessions?: { key: string }[];
+    messages?: object[];
+    sessions?: object[];
   };
 }
 

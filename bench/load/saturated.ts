@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { now } from '../clock.ts';
 import { type Summary, summarise } from '../statistics.ts';
 import { countTokens } from '../token.ts';
-import { askRepeatedly } from './asker.ts';
+import { collectTimes } from './asker.ts';
 import { type Conversation, openConversation, type Target } from './conversation.ts';
 import { meter, type Pids, type Reading } from './meter.ts';
 
@@ -13,7 +13,7 @@ export interface SaturatedArgs {
   streams: number;
   /** Of each answer. Bounded, because what pours without end may leave no turn for a stop. */
   tokens: number;
-  /** Whether another user asks meanwhile, and `/readyz` is fetched. */
+  /** Whether other users ask meanwhile, and `/readyz` is fetched. */
   withOthers: boolean;
   /** Whose processor time is read. */
   pids: Pids;
@@ -63,16 +63,22 @@ async function pour(
   return { tokens, deltas };
 }
 
+/** Who asks and who fetches meanwhile: enough of them for a p99, and few beside the streams. */
+const OTHERS = 4;
+
 async function serveOthers(target: Target, goOn: () => boolean) {
-  const [{ acknowledged }, ready] = await Promise.all([
-    askRepeatedly(target, goOn),
-    fetchReady(target.port, goOn),
+  const others = Array.from({ length: OTHERS });
+  const [asked, ready] = await Promise.all([
+    Promise.all(others.map(() => collectTimes(target, goOn))),
+    Promise.all(others.map(() => fetchReady(target.port, goOn))),
   ]);
-  if (!acknowledged) throw new Error('only a gateway acknowledges');
-  return { acknowledged, ready };
+  return {
+    acknowledged: summarise(asked.flatMap(({ acknowledged }) => acknowledged)),
+    ready: summarise(ready.flat()),
+  };
 }
 
-async function fetchReady(port: number, goOn: () => boolean): Promise<Summary> {
+async function fetchReady(port: number, goOn: () => boolean): Promise<number[]> {
   const times: number[] = [];
   do {
     const sentAt = now();
@@ -80,7 +86,9 @@ async function fetchReady(port: number, goOn: () => boolean): Promise<Summary> {
     await response.arrayBuffer();
     times.push(now() - sentAt);
     // A balancer asks now and then; a tight loop would be load of its own.
-    await sleep(5);
+    await sleep(PAUSE_MS);
   } while (goOn());
-  return summarise(times);
+  return times;
 }
+
+const PAUSE_MS = 10;

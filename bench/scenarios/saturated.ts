@@ -50,7 +50,7 @@ export async function saturated(setup: Setup): Promise<Table> {
         targets: [{ most: 20 }],
       },
       {
-        metric: "another user's sends",
+        metric: "other users' sends",
         unit: '',
         values: others((o) => o.acknowledged.count),
       },
