@@ -32,16 +32,17 @@ export async function saturated(args: SaturatedArgs): Promise<SaturatedResult> {
   const { target, streams } = args;
   const all = await Promise.all(Array.from({ length: streams }, () => openConversation(target)));
   // A tenth of it first: compilers and connection pools are warm afterwards.
-  await pour(all, Math.ceil(args.tokens / 10));
+  await pour(all, Math.ceil(args.tokens / 10), () => {});
   const stopMeter = meter(args.pids);
   let over = false;
-  const poured = pour(all, args.tokens).then((received) => {
+  const begun = Promise.withResolvers<void>();
+  const poured = pour(all, args.tokens, begun.resolve).then((received) => {
     over = true;
     return { ...received, reading: stopMeter() };
   });
   const [result, others] = await Promise.all([
     poured,
-    args.withOthers ? serveOthers(target, () => !over) : undefined,
+    args.withOthers ? begun.promise.then(() => serveOthers(target, () => !over)) : undefined,
   ]);
   for (const conversation of all) conversation.close();
   return { ...result, ...(others && { others }) };
@@ -50,32 +51,47 @@ export async function saturated(args: SaturatedArgs): Promise<SaturatedResult> {
 async function pour(
   conversations: readonly Conversation[],
   tokensEach: number,
+  onAllBegun: () => void,
 ): Promise<{ tokens: number; deltas: number }> {
   let tokens = 0;
   let deltas = 0;
-  const text = (delta: string) => {
-    tokens += countTokens(delta);
-    deltas += 1;
-  };
+  let waiting = conversations.length;
   const order = { tokens: tokensEach, everyMs: 0 };
-  await Promise.all(conversations.map((conversation) => conversation.ask(order, { text })));
+  const listen = () => {
+    let isFirst = true;
+    return (delta: string) => {
+      tokens += countTokens(delta);
+      deltas += 1;
+      if (isFirst && --waiting === 0) onAllBegun();
+      isFirst = false;
+    };
+  };
+  await Promise.all(conversations.map((each) => each.ask(order, { text: listen() })));
   if (tokens !== tokensEach * conversations.length) throw new Error('tokens were lost');
   return { tokens, deltas };
 }
 
-/** Who asks and who fetches meanwhile: enough of them for a p99, and few beside the streams. */
-const OTHERS = 4;
+/** Who asks meanwhile: an answer takes its time, and a p99 wants samples. */
+const ASKERS = 32;
+const FETCHERS = 4;
 
 async function serveOthers(target: Target, goOn: () => boolean) {
-  const others = Array.from({ length: OTHERS });
   const [asked, ready] = await Promise.all([
-    Promise.all(others.map(() => collectTimes(target, goOn))),
-    Promise.all(others.map(() => fetchReady(target.port, goOn))),
+    Promise.all(oneByOne(ASKERS, () => collectTimes(target, goOn))),
+    Promise.all(oneByOne(FETCHERS, () => fetchReady(target.port, goOn))),
   ]);
   return {
     acknowledged: summarise(asked.flatMap(({ acknowledged }) => acknowledged)),
     ready: summarise(ready.flat()),
   };
+}
+
+/** They do not come as a herd: that would be another measurement. */
+function oneByOne<Result>(count: number, begin: () => Promise<Result>): Promise<Result>[] {
+  return Array.from({ length: count }, async (_, index) => {
+    await sleep(index * PAUSE_MS);
+    return begin();
+  });
 }
 
 async function fetchReady(port: number, goOn: () => boolean): Promise<number[]> {

@@ -89,7 +89,7 @@ const QUESTIONS: readonly Question[] = [
 /** What a table of any size may cost more than a small one: it has another level or two. */
 const GROWTH = 1.3;
 
-function rowsOf({ what, grows }: Question, least: string, results: Results<Summary>): Row[] {
+function rowsOf({ what, list, grows }: Question, least: string, results: Results<Summary>): Row[] {
   const isPage = list !== undefined;
   return [
     {
