@@ -55,3 +55,13 @@ export const QUICK: Plan = {
   storedSessions: [1_000, 2_000],
   requests: 200,
 };
+
+/** For the regression guard: enough processor time for a ratio, and no more. */
+export const GUARDED: Plan = {
+  ...FULL,
+  streams: 100,
+  saturatedTokens: 800,
+  warmUpMs: 200,
+  windowMs: 800,
+  askMs: 0,
+};

@@ -12,7 +12,9 @@ import { buildGateway, SOURCE_MAIN } from './build.ts';
 import { now } from './clock.ts';
 import { writeDocument } from './document.ts';
 import { temporaryFolder } from './gateway-process.ts';
-import { FULL, type Plan, PROFILED, QUICK } from './plan.ts';
+import { guard } from './guard.ts';
+import { guardChecks, startGuardSubjects } from './guard-checks.ts';
+import { FULL, GUARDED, type Plan, PROFILED, QUICK } from './plan.ts';
 import { corePlan, script } from './processes.ts';
 import { profile } from './profile.ts';
 import { alone } from './scenarios/alone.ts';
@@ -24,16 +26,17 @@ import { saturated } from './scenarios/saturated.ts';
 import { start } from './scenarios/start.ts';
 import { store } from './scenarios/store.ts';
 import { watched } from './scenarios/watched.ts';
-import { type Setup, startSetup } from './setup.ts';
+import { GATEWAY, type Setup, startSetup } from './setup.ts';
 import { type Table, targetsToMarkdown, toMarkdown } from './table.ts';
 
 const SCENARIOS = { alone, paced, saturated, watched, bytes, handshakes, memory, store, start };
 
-const USAGE = `npm run bench -- [--quick] [--only name,…] [--profile | --document]
+const USAGE = `npm run bench -- [--quick] [--only name,…] [--profile | --guard | --document]
 
   --quick    one short round of everything, to see that it works
   --only     some of: ${Object.keys(SCENARIOS).join(', ')}
   --profile  CPU profiles of the gateway under load instead of figures
+  --guard    a few ratios in half a minute; fails if the gateway has become grossly dearer
   --document also writes the tables into docs/performance.md`;
 
 const { values: flags } = parseArgs({
@@ -41,6 +44,7 @@ const { values: flags } = parseArgs({
     quick: { type: 'boolean' },
     only: { type: 'string' },
     profile: { type: 'boolean' },
+    guard: { type: 'boolean' },
     document: { type: 'boolean' },
     help: { type: 'boolean' },
   },
@@ -53,27 +57,44 @@ async function run(): Promise<number> {
   const scenarios = Object.entries(SCENARIOS).filter(([name]) => wanted.includes(name));
   if (scenarios.length < wanted.length) return usage(1);
   // That page carries a full run or none.
-  if (flags.document && (flags.quick || flags.only || flags.profile)) return usage(1);
+  if (flags.document && (flags.quick || flags.only || flags.profile || flags.guard))
+    return usage(1);
   const startedAt = new Date();
   const program = flags.profile ? SOURCE_MAIN : await buildGateway(temporaryFolder('build-'));
-  const setup = await startSetup(flags.profile ? PROFILED : flags.quick ? QUICK : FULL, program);
+  const setup = await startSetup(plan(), program);
   const machineBefore = machine();
   console.log(`${machineBefore}\n`);
-  const tables: Table[] = flags.profile
-    ? (await profile(setup)).map(shown)
-    : await runScenarios(setup, scenarios);
-  if (!flags.profile) console.log(`${targetsToMarkdown(tables)}\n`);
+  const { tables, code } = await measure(setup, scenarios);
   const seconds = (Date.now() - startedAt.getTime()) / 1000;
   const file = keep({ startedAt, seconds, machine: machineBefore, plan: setup.plan, tables });
   if (flags.document) writeDocument(machineBefore, tables);
   console.log(`${seconds.toFixed(0)} s; kept in ${file}`);
-  return 0;
+  return code;
 }
 
-async function runScenarios(
-  setup: Setup,
-  scenarios: readonly [string, (setup: Setup) => Promise<Table>][],
-): Promise<Table[]> {
+function plan(): Plan {
+  if (flags.profile) return PROFILED;
+  if (flags.guard) return GUARDED;
+  return flags.quick ? QUICK : FULL;
+}
+
+type Scenarios = readonly [string, (setup: Setup) => Promise<Table>][];
+
+async function measure(setup: Setup, scenarios: Scenarios) {
+  if (flags.profile) return { tables: (await profile(setup)).map(shown), code: 0 };
+  if (flags.guard) {
+    const { table, holds } = await guard(
+      GATEWAY,
+      guardChecks(setup, await startGuardSubjects(setup)),
+    );
+    return { tables: [shown(table)], code: holds ? 0 : 1 };
+  }
+  const tables = await runScenarios(setup, scenarios);
+  console.log(`${targetsToMarkdown(tables)}\n`);
+  return { tables, code: 0 };
+}
+
+async function runScenarios(setup: Setup, scenarios: Scenarios): Promise<Table[]> {
   const tables: Table[] = [];
   for (const [name, scenario] of scenarios) {
     const startedAt = now();

@@ -2,7 +2,7 @@
 
 import type { AnswerBytes } from '../load/bytes.ts';
 import { figures, interleave, type Results } from '../rounds.ts';
-import { allSubjects, GATEWAY, LEAN, type Setup } from '../setup.ts';
+import { allSubjects, GATEWAY, LEAN, type Setup, type Subject } from '../setup.ts';
 import type { Row, Table } from '../table.ts';
 
 /** Tokens of the answers; the second is the one that the target speaks of. */
@@ -12,7 +12,7 @@ const [, TYPICAL, LONG] = LENGTHS;
 /** Milliseconds between two tokens: slow enough that each is a frame, as at a model's pace. */
 const TOKEN_EVERY_MS = 2;
 
-const MINIMAL = 'minimal frames';
+export const MINIMAL = 'minimal frames';
 
 export async function bytes(setup: Setup): Promise<Table> {
   const subjects = (await allSubjects(setup)).filter(
@@ -57,4 +57,13 @@ function growthRow(results: Results<AnswerBytes[]>): Row {
     values: figures(results, (each) => perToken(each, LONG) / perToken(each, TYPICAL)),
     targets: [{ most: 1.05 }],
   };
+}
+
+/** One answer of the typical length. */
+export async function typicalAnswer(setup: Setup, subject: Subject): Promise<AnswerBytes> {
+  const { port } = subject.target;
+  const args = { port, lengths: [TYPICAL], everyMs: TOKEN_EVERY_MS };
+  const [answer] = (await setup.load.run('bytes', args)).answers;
+  if (!answer) throw new Error('there was no answer');
+  return answer;
 }

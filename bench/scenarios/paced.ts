@@ -77,7 +77,7 @@ export function runPaced(setup: Setup, subject: Subject) {
   });
 }
 
-function cpuPerDelta({ reading, tokens }: PacedResult): number | undefined {
+export function cpuPerDelta({ reading, tokens }: PacedResult): number | undefined {
   const ms = reading.cpuMs[SUBJECT];
   return ms === undefined ? undefined : (ms * 1_000) / tokens;
 }

@@ -10,6 +10,7 @@ import {
   RELAY,
   runWatched,
   type Setup,
+  SUBJECT,
   type Subject,
 } from '../setup.ts';
 import type { Table } from '../table.ts';
@@ -19,7 +20,9 @@ export async function saturated(setup: Setup): Promise<Table> {
   const { plan } = setup;
   const subjects = await allSubjects(setup);
   const indirect = subjects.filter(({ pid }) => pid !== undefined);
-  const results = await interleave(plan.rounds, indirect, (each) => runSaturated(setup, each));
+  const results = await interleave(plan.rounds, indirect, (each) =>
+    runSaturated(setup, each, true),
+  );
   const perSecond = figures(results, ({ tokens, reading }) => (1_000 * tokens) / reading.elapsedMs);
   const joined = figures(results, ({ tokens, deltas }) => tokens / deltas);
   const ours = only(GATEWAY, results);
@@ -37,6 +40,7 @@ export async function saturated(setup: Setup): Promise<Table> {
         per: [RELAY, LEAN],
         targets: [{ least: 0.7, of: RELAY }],
       },
+      { metric: 'CPU per delta', unit: 'µs', values: figures(results, cpuPerToken), per: [RELAY] },
       { metric: 'tokens per frame', unit: '', values: joined },
       {
         metric: "another user's acknowledgement, p50",
@@ -67,14 +71,20 @@ export async function saturated(setup: Setup): Promise<Table> {
   };
 }
 
-/** Also what a profile is made of. */
-export function runSaturated(setup: Setup, subject: Subject) {
+/** Also what a profile is made of, and the guard. `withOthers` asks for fairness too, of the gateway. */
+export function runSaturated(setup: Setup, subject: Subject, withOthers = false) {
   const { streams, saturatedTokens: tokens } = setup.plan;
   return runWatched(setup, subject, 'saturated', {
     target: subject.target,
     streams,
     tokens,
-    withOthers: subject.name === GATEWAY,
+    withOthers: withOthers && subject.name === GATEWAY,
     pids: pidsOf(setup, subject),
   });
+}
+
+/** Microseconds of the process's time, however many tokens shared a frame. */
+export function cpuPerToken({ reading, tokens }: SaturatedResult): number | undefined {
+  const ms = reading.cpuMs[SUBJECT];
+  return ms === undefined ? undefined : (1_000 * ms) / tokens;
 }
