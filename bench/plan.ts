@@ -20,6 +20,8 @@ export interface Plan {
   storedSessions: readonly number[];
   /** Of each kind. */
   requests: number;
+  /** With OpenClaw: how often a short question is asked, and how long one answer is. */
+  compared: { questions: number; tokens: number };
 }
 
 export const FULL: Plan = {
@@ -36,6 +38,7 @@ export const FULL: Plan = {
   starts: 7,
   storedSessions: [1_000, 10_000, 100_000],
   requests: 600,
+  compared: { questions: 9, tokens: 500 },
 };
 
 /** For profiles: long enough that the start of the process does not matter. */
@@ -54,6 +57,7 @@ export const QUICK: Plan = {
   starts: 1,
   storedSessions: [1_000, 2_000],
   requests: 200,
+  compared: { questions: 2, tokens: 50 },
 };
 
 /** For the regression guard: enough processor time for a ratio, and no more. */

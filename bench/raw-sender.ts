@@ -30,7 +30,7 @@ function speak({ message, sessionKey, idempotencyKey: runId }: Request['params']
   timer = setInterval(() => {
     seq += 1;
     sendAll(`${head}${seq},"deltaText":${JSON.stringify(stampedToken(now()))}},"seq":${seq}}`);
-  }, toOrder(message).everyMs);
+  }, toOrder(message)?.everyMs);
 }
 
 function serve(socket: WebSocket<object>, { id, method, params }: Request): void {

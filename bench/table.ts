@@ -52,7 +52,7 @@ export function toMarkdown({ title, columns, rows }: Table): string {
   return toGrid([head, ...lines]);
 }
 
-/** Where every row that has a target stands, in one table. */
+/** Where every row that has a target stands, in one table; nothing if none has. */
 export function targetsToMarkdown(tables: readonly Table[]): string {
   const lines = tables.flatMap(({ title, columns, rows }) =>
     rows.flatMap((row) =>
@@ -64,6 +64,7 @@ export function targetsToMarkdown(tables: readonly Table[]): string {
       ]),
     ),
   );
+  if (lines.length === 0) return '';
   return toGrid([['what is to be reached', 'measured', 'target', ''], ...lines]);
 }
 

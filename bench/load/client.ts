@@ -17,6 +17,7 @@ export interface Frame {
     seq?: number;
     state?: string;
     deltaText?: string;
+    replace?: boolean;
     errorMessage?: string;
     messages?: object[];
     sessions?: object[];
@@ -30,22 +31,35 @@ export interface Client {
   close(): void;
 }
 
+/** As what it comes. */
+export interface ClientKind {
+  headers: Readonly<Record<string, string>>;
+  /** What `connect` says beside the versions. */
+  connect: object;
+}
+
 export interface ClientOptions {
   port: number;
   /** Default: a new one. */
   userId?: string;
+  /** Default: a chat page that comes through the proxy. */
+  kind?: ClientKind;
   onEvent?: (frame: Frame) => void;
   /** Once connected: gets every frame unread, and nobody else gets it. For those who only count. */
   onText?: (text: string) => void;
   onLost?: (error: Error) => void;
 }
 
-const CONNECT = {
-  minProtocol: 4,
-  maxProtocol: 4,
+const VERSIONS = { minProtocol: 4, maxProtocol: 4 };
+
+const CHAT_PAGE = {
   client: { id: 'webchat', version: '1', platform: 'bench', mode: 'webchat' },
   role: 'operator',
 };
+
+function chatPage(userId: string): ClientKind {
+  return { headers: { Origin: ORIGIN, 'X-User-ID': userId }, connect: CHAT_PAGE };
+}
 
 /** Resolves after hello-ok. */
 export function openClient(options: ClientOptions): Promise<Client> {
@@ -54,7 +68,7 @@ export function openClient(options: ClientOptions): Promise<Client> {
   const waiting = new Map<string, PromiseWithResolvers<Frame>>();
   let lastId = 0;
   let isConnected = false;
-  const headers = { Origin: ORIGIN, 'X-User-ID': options.userId ?? randomUUID() };
+  const kind = options.kind ?? chatPage(options.userId ?? randomUUID());
 
   const request = (method: string, params: object) => {
     const answer = Promise.withResolvers<Frame>();
@@ -63,14 +77,14 @@ export function openClient(options: ClientOptions): Promise<Client> {
     socket.send(JSON.stringify({ type: 'req', id, method, params }));
     return answer.promise;
   };
-  const socket = openSocket(port, headers, {
+  const socket = openSocket(port, kind.headers, {
     text(text) {
       if (isConnected && options.onText) return options.onText(text);
       // Anything else than a gateway's frame is an error of the benchmark and shows as one.
       const frame: Frame = JSON.parse(text);
       if (frame.type === 'res') return respond(waiting, frame);
       if (frame.event !== 'connect.challenge') return onEvent?.(frame);
-      request('connect', CONNECT).then(() => {
+      request('connect', { ...VERSIONS, ...kind.connect }).then(() => {
         isConnected = true;
         resolve(client);
       }, reject);
