@@ -69,3 +69,6 @@ export const GUARDED: Plan = {
   windowMs: 800,
   askMs: 0,
 };
+
+/** For sweeps: many points, each of a moment. */
+export const SWEPT: Plan = { ...FULL, rounds: 2, windowMs: 800, askMs: 0 };

@@ -29,7 +29,7 @@ interface Weighed extends IdleResult {
 }
 
 export async function memory(setup: Setup): Promise<Table> {
-  const sockets = Math.min(setup.plan.idleSockets, mostDescriptors() - SPARE_DESCRIPTORS);
+  const sockets = affordableSockets(setup.plan.idleSockets);
   const kinds = [
     { name: GATEWAY, start: () => startGatewaySubject(setup, { watched: false }) },
     { name: RELAY, start: () => startRelay(setup, 'sdk') },
@@ -38,7 +38,8 @@ export async function memory(setup: Setup): Promise<Table> {
   const results = await interleave(1, kinds, async ({ start }) =>
     weigh(setup, await start(), sockets),
   );
-  const perSocket = ({ before, after }: Weighed) => inBytes(after - before) / sockets / 1e3;
+  const perSocket = ({ residentKib: [before = 0, after = 0] }: Weighed) =>
+    inBytes(after - before) / sockets / 1e3;
   const idleCpu = ({ reading }: Weighed) =>
     (100 * (reading.cpuMs[SUBJECT] ?? 0)) / reading.elapsedMs;
   const count = sockets.toLocaleString('en-US');
@@ -76,6 +77,11 @@ export async function memory(setup: Setup): Promise<Table> {
   };
 }
 
+/** As many as are wanted, or as the system lets a process have. */
+export function affordableSockets(wanted: number): number {
+  return Math.min(wanted, mostDescriptors() - SPARE_DESCRIPTORS);
+}
+
 function inBytes(kib: number): number {
   return 1_024 * kib;
 }
@@ -91,8 +97,7 @@ async function weigh({ plan, load }: Setup, subject: Subject, sockets: number): 
   const idle = await load.run('idle', {
     port: target.port,
     pid,
-    firstSockets: FIRST_SOCKETS,
-    sockets,
+    steps: [FIRST_SOCKETS, FIRST_SOCKETS + sockets],
     settleMs: plan.settleMs,
     // Only the gateway has something to do for sockets that are idle.
     windowMs: subject.name === GATEWAY ? plan.idleMs : 0,

@@ -1,5 +1,6 @@
 /** Pages of history and lists of sessions, from stores of very different sizes. */
 
+import type { GatewayProcess } from '../gateway-process.ts';
 import { figures, interleave, type Results } from '../rounds.ts';
 import {
   longSessionsOf,
@@ -14,28 +15,37 @@ import type { Summary } from '../statistics.ts';
 import type { Row, Table } from '../table.ts';
 
 export async function store(setup: Setup): Promise<Table> {
-  const { plan, load } = setup;
-  const sizes = [];
-  for (const sessions of plan.storedSessions) sizes.push(await serve(setup, sessions));
+  const { plan } = setup;
+  const sizes: Serving[] = [];
+  for (const sessions of plan.storedSessions) sizes.push(await serveStore(setup, sessions));
   const [least = ''] = sizes.map(({ name }) => name);
   const rows: Row[] = [];
   for (const question of QUESTIONS) {
-    const results = await interleave(plan.rounds, sizes, ({ gateway, sessions }) =>
-      load.run('requests', {
-        port: gateway.port,
-        userId: question.principal.userId,
-        method: question.method,
-        params: question.paramsOf(sessions),
-        ...(question.list && { holds: { list: question.list, count: PAGE } }),
-        warmUp: Math.ceil(plan.requests / 4),
-        count: plan.requests,
-      }),
+    const results = await interleave(plan.rounds, sizes, (serving) =>
+      askPages(setup, serving, question),
     );
     rows.push(...rowsOf(question, least, results));
   }
   for (const { gateway } of sizes) await gateway.stop();
   const columns = sizes.map(({ name }) => name).toReversed();
   return { title: 'pages, with so many messages stored', columns, rows };
+}
+
+/** One user, one request at a time. */
+export function askPages(
+  { plan, load }: Setup,
+  { gateway, sessions }: Serving,
+  { principal, method, list, paramsOf }: Question,
+): Promise<Summary> {
+  return load.run('requests', {
+    port: gateway.port,
+    userId: principal.userId,
+    method,
+    params: paramsOf(sessions),
+    ...(list && { holds: { list, count: PAGE } }),
+    warmUp: Math.ceil(plan.requests / 4),
+    count: plan.requests,
+  });
 }
 
 interface Question {
@@ -51,7 +61,7 @@ interface Question {
 
 const PAGE = 50;
 
-const QUESTIONS: readonly Question[] = [
+export const QUESTIONS: readonly Question[] = [
   {
     what: 'health (the round trip itself)',
     method: 'health',
@@ -115,9 +125,18 @@ function scattered(indexes: readonly number[]): number[] {
   return indexes.map((_, place) => indexes[(place * step) % indexes.length] ?? 0);
 }
 
-async function serve(setup: Setup, sessions: number) {
+/** A gateway on a store with so many sessions. */
+export interface Serving {
+  /** Its column: how many messages. */
+  name: string;
+  messages: number;
+  sessions: number;
+  gateway: GatewayProcess;
+}
+
+export async function serveStore(setup: Setup, sessions: number): Promise<Serving> {
   const stateDir = await seededFolder(sessions);
   const gateway = await startMeasuredGateway(setup, { stateDir, role: 'subject' });
   const messages = sessions * MESSAGES_PER_SESSION;
-  return { name: messages.toLocaleString('en-US'), sessions, gateway };
+  return { name: messages.toLocaleString('en-US'), messages, sessions, gateway };
 }
