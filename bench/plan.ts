@@ -42,7 +42,12 @@ export const FULL: Plan = {
 };
 
 /** For profiles: long enough that the start of the process does not matter. */
-export const PROFILED: Plan = { ...FULL, windowMs: 8_000, saturatedTokens: 5_000 };
+export const PROFILED: Plan = {
+  ...FULL,
+  windowMs: 8_000,
+  askMs: 8_000,
+  saturatedTokens: 5_000,
+};
 
 export const QUICK: Plan = {
   ...FULL,

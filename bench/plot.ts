@@ -39,12 +39,6 @@ export function toSvg(plot: Plot): Promise<string> {
 function specOf({ title, x, y, points }: Plot): TopLevelSpec {
   const names = [...new Set(points.map(({ line }) => line))];
   const figures = [...new Set(points.flatMap(({ figure }) => figure ?? []))];
-  const axis = ({ title: text, logarithmic }: Axis) =>
-    ({
-      type: 'quantitative',
-      title: text,
-      scale: { type: logarithmic ? 'log' : 'linear', zero: !logarithmic },
-    }) as const;
   return {
     title: { text: title, anchor: 'start', fontSize: 14 },
     width: WIDTH,
@@ -54,13 +48,34 @@ function specOf({ title, x, y, points }: Plot): TopLevelSpec {
     data: { values: [...points] },
     mark: { type: 'line', point: { filled: true, size: 40 }, strokeWidth: 2 },
     encoding: {
-      x: { field: 'x', ...axis(x) },
-      y: { field: 'y', ...axis(y) },
+      x: { field: 'x', ...channel(x) },
+      y: { field: 'y', ...channel(y) },
       color: { field: 'line', type: 'nominal', title: null, sort: names },
       ...(figures.length > 1 && {
-        strokeDash: { field: 'figure', type: 'nominal', title: null, sort: figures },
+        strokeDash: {
+          field: 'figure',
+          type: 'nominal',
+          title: null,
+          sort: figures,
+          legend: { symbolType: 'stroke', symbolSize: 300 },
+        },
       }),
     },
-    config: { axis: { labelFontSize: 11, titleFontSize: 12 }, legend: { labelFontSize: 12 } },
+    config: {
+      axis: { labelFontSize: 11, titleFontSize: 12 },
+      legend: { labelFontSize: 12, labelLimit: 300 },
+    },
   };
+}
+
+/** No logarithmic axis reaches 0; any other begins there. */
+function channel({ title, logarithmic }: Axis): {
+  type: 'quantitative';
+  title: string;
+  scale: { type: 'log' } | { type: 'linear'; zero: true };
+} {
+  const scale = logarithmic
+    ? ({ type: 'log' } as const)
+    : ({ type: 'linear', zero: true } as const);
+  return { type: 'quantitative', title, scale };
 }

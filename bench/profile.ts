@@ -4,8 +4,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { script } from './processes.ts';
+import { runAlone } from './scenarios/alone.ts';
+import { runHandshakes } from './scenarios/handshakes.ts';
 import { runPaced } from './scenarios/paced.ts';
 import { runSaturated } from './scenarios/saturated.ts';
+import { runWatchedTabs } from './scenarios/watched.ts';
 import { type Setup, type Subject, startGatewaySubject } from './setup.ts';
 import type { Table } from './table.ts';
 
@@ -24,6 +27,9 @@ export async function profile(setup: Setup): Promise<Table[]> {
   const loads = [
     { title: 'profile, paced', run: runPaced },
     { title: 'profile, saturated', run: runSaturated },
+    { title: 'profile, watched by many tabs', run: runWatchedTabs },
+    { title: 'profile, one user', run: runAlone },
+    { title: 'profile, handshakes', run: runHandshakes },
   ];
   const tables: Table[] = [];
   for (const { title, run } of loads) {

@@ -8,6 +8,7 @@ import {
   runWatched,
   type Setup,
   SUBJECT,
+  type Subject,
   startGatewaySubject,
   startRelay,
   stopAll,
@@ -22,15 +23,7 @@ export async function handshakes(setup: Setup): Promise<Table> {
   const { plan } = setup;
   // A relay shakes hands without looking; which one does not matter.
   const subjects = [await startGatewaySubject(setup), await startRelay(setup, 'lean')];
-  const results = await interleave(plan.rounds, subjects, (subject) =>
-    runWatched(setup, subject, 'handshakes', {
-      port: subject.target.port,
-      atOnce: AT_ONCE,
-      warmUpMs: plan.warmUpMs,
-      windowMs: plan.windowMs,
-      pids: pidsOf(setup, subject),
-    }),
-  );
+  const results = await interleave(plan.rounds, subjects, (each) => runHandshakes(setup, each));
   await stopAll(subjects);
   const perSecond = figures(results, ({ count, reading }) => (1_000 * count) / reading.elapsedMs);
   const cpu = figures(results, ({ count, reading }) => {
@@ -53,4 +46,15 @@ export async function handshakes(setup: Setup): Promise<Table> {
       ...busyRows(results),
     ],
   };
+}
+
+/** Also what a profile is made of. */
+export function runHandshakes(setup: Setup, subject: Subject) {
+  return runWatched(setup, subject, 'handshakes', {
+    port: subject.target.port,
+    atOnce: AT_ONCE,
+    warmUpMs: setup.plan.warmUpMs,
+    windowMs: setup.plan.windowMs,
+    pids: pidsOf(setup, subject),
+  });
 }

@@ -7,7 +7,7 @@ import { allSubjects, DIRECT, type Setup, SUBJECT } from '../setup.ts';
 import { median } from '../statistics.ts';
 import { type Sweep, slopes } from './sweep.ts';
 
-const STREAMS = [1, 25, 50, 100, 150, 200, 300];
+const STREAMS = [1, 50, 100, 150, 200, 300];
 
 export async function sweepStreams(setup: Setup): Promise<Sweep> {
   const latency: Point[] = [];
