@@ -66,12 +66,13 @@ export async function seededFolder(sessions: number): Promise<string> {
   const folder = join(RESULTS, `seeded-${sessions}-${made.digest('hex').slice(0, 12)}`);
   if (existsSync(folder)) return folder;
   const unfinished = temporaryFolder('seeding-');
-  await seed(databasePath(unfinished), sessions);
+  await seedStore(databasePath(unfinished), sessions);
   renameSync(unfinished, folder);
   return folder;
 }
 
-async function seed(path: string, sessions: number): Promise<void> {
+/** Into a new file. */
+export async function seedStore(path: string, sessions: number): Promise<void> {
   const store = createSessionStore(openDatabase(path));
   await writeBlock(store);
   await store.close();
