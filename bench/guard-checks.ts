@@ -5,7 +5,8 @@
  */
 
 import type { Check } from './guard.ts';
-import { figures, interleave, type Results } from './rounds.ts';
+import type { Plan } from './plan.ts';
+import { figures, interleave } from './rounds.ts';
 import { MINIMAL, typicalAnswer } from './scenarios/bytes.ts';
 import { cpuPerDelta, runPaced } from './scenarios/paced.ts';
 import { cpuPerToken, runSaturated } from './scenarios/saturated.ts';
@@ -19,63 +20,73 @@ import {
   startGatewaySubject,
   startRawSender,
   startRelay,
+  startSetup,
+  stopAll,
 } from './setup.ts';
+import type { Row } from './table.ts';
 
-interface GuardSubjects {
-  gateway: Subject;
-  relay: Subject;
-  rawSender: Subject;
-}
-
-export async function startGuardSubjects(setup: Setup): Promise<GuardSubjects> {
-  const [gateway, relay, rawSender] = await Promise.all([
-    startGatewaySubject(setup, { watched: false }),
-    startRelay(setup, 'sdk'),
-    startRawSender(),
-  ]);
-  return { gateway, relay, rawSender };
-}
-
-/** Normal ratios, on two quiet cores: 0.9, 0.8, 1.4 and 1.25. */
-export function guardChecks(setup: Setup, subjects: GuardSubjects): Check[] {
-  const { gateway, relay, rawSender } = subjects;
-  const compare = async <Result>(
-    other: Subject,
+/**
+ * Normal ratios, on two quiet cores: 0.9, 0.8, 1.4 and 1.25. Every attempt has new processes, so that
+ * one which broke does not spoil the next.
+ */
+export function guardChecks({ plan, gatewayMain }: Setup): Check[] {
+  const compare = <Result>(
+    startOther: (setup: Setup) => Promise<Subject>,
     run: (setup: Setup, subject: Subject) => Promise<Result>,
     figure: (result: Result) => number | undefined,
-  ) => {
-    const results: Results<Result> = await interleave(setup.plan.rounds, [gateway, other], (each) =>
-      run(setup, each),
+  ) =>
+    withSubjects(plan, gatewayMain, [startOurs, startOther], async (setup, subjects) =>
+      figures(await interleave(plan.rounds, subjects, (each) => run(setup, each)), figure),
     );
-    return figures(results, figure);
-  };
   return [
     {
       metric: 'CPU per delta at 50 tokens/s',
       unit: 'µs',
       target: { most: 1.8, of: RELAY },
-      measure: () => compare(relay, runPaced, cpuPerDelta),
+      measure: () => compare(startSdkRelay, runPaced, cpuPerDelta),
     },
     {
       metric: 'CPU per delta, saturated',
       unit: 'µs',
       target: { most: 1.8, of: RELAY },
-      measure: () => compare(relay, runSaturated, cpuPerToken),
+      measure: () => compare(startSdkRelay, runSaturated, cpuPerToken),
     },
     {
       metric: 'CPU per frame of an answer in 100 tabs',
       unit: 'µs',
       target: { most: 2.8, of: RAW },
-      measure: () => compare(rawSender, runWatchedTabs, cpuPerFrame),
+      measure: () => compare(startRawSender, runWatchedTabs, cpuPerFrame),
     },
     {
       metric: 'an answer of 500 tokens',
       unit: 'kB',
       target: { most: 1.6, of: MINIMAL },
-      async measure() {
-        const { bytes, minimalBytes } = await typicalAnswer(setup, gateway);
-        return { [GATEWAY]: [bytes / 1_000], [MINIMAL]: [minimalBytes / 1_000] };
-      },
+      measure: () =>
+        withSubjects(plan, gatewayMain, [startOurs], async (setup, [gateway]) => {
+          if (!gateway) throw new Error('there is no gateway');
+          const { bytes, minimalBytes } = await typicalAnswer(setup, gateway);
+          return { [GATEWAY]: [bytes / 1_000], [MINIMAL]: [minimalBytes / 1_000] };
+        }),
     },
   ];
+}
+
+const startOurs = (setup: Setup) => startGatewaySubject(setup, { watched: false });
+const startSdkRelay = (setup: Setup) => startRelay(setup, 'sdk');
+
+/** They and all that serves them are there for as long as `measure` takes. */
+async function withSubjects(
+  plan: Plan,
+  gatewayMain: string,
+  starts: readonly ((setup: Setup) => Promise<Subject>)[],
+  measure: (setup: Setup, subjects: readonly Subject[]) => Promise<Row['values']>,
+): Promise<Row['values']> {
+  const setup = await startSetup(plan, gatewayMain);
+  const subjects = await Promise.all(starts.map((start) => start(setup)));
+  try {
+    return await measure(setup, subjects);
+  } finally {
+    await setup.stop();
+    await stopAll(subjects);
+  }
 }

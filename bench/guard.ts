@@ -11,7 +11,7 @@ export interface Check {
   measure(): Promise<Row['values']>;
 }
 
-/** How often a check is measured before a miss counts: a machine has bad moments, a blunder stays. */
+/** How often a check is measured before a miss or an error counts: a machine has bad moments, a blunder stays. */
 const ATTEMPTS = 3;
 
 /** The table has every attempt. `ours` is the column that is judged. */
@@ -35,7 +35,10 @@ async function attempt(ours: string, check: Check): Promise<Row[]> {
   const { metric, unit, target } = check;
   const rows: Row[] = [];
   while (rows.length < ATTEMPTS && !rows.some((row) => isReached(ours, row))) {
-    const values = await check.measure();
+    const values = await check.measure().catch((error: unknown) => {
+      console.log(`${metric}: this attempt failed.`, error);
+      return {};
+    });
     const name = rows.length === 0 ? metric : `${metric} (again)`;
     rows.push({ metric: name, unit, values, per: [target.of], targets: [target] });
   }

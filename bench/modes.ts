@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { now } from './clock.ts';
 import { documentRun, documentSlopes } from './document.ts';
 import { guard } from './guard.ts';
-import { guardChecks, startGuardSubjects } from './guard-checks.ts';
+import { guardChecks } from './guard-checks.ts';
 import { FULL, GUARDED, type Plan, PROFILED, QUICK, SWEPT } from './plan.ts';
 import { profile } from './profile.ts';
 import { alone } from './scenarios/alone.ts';
@@ -108,8 +108,7 @@ const SPECIAL: Readonly<Record<string, Mode>> = {
   guard: {
     plan: GUARDED,
     async measure(setup) {
-      const checks = guardChecks(setup, await startGuardSubjects(setup));
-      const { table, holds } = await guard(GATEWAY, checks);
+      const { table, holds } = await guard(GATEWAY, guardChecks(setup));
       return { tables: [shown(table)], failed: !holds };
     },
   },

@@ -36,6 +36,8 @@ export interface Setup {
   gatewayMain: string;
   upstream: { port: number; pid: number };
   load: { pid: number; run: RunTask };
+  /** Ends the upstream and the load generator; the subjects are ended one by one. */
+  stop(): Promise<void>;
   /** See `allSubjects`. */
   subjects?: Promise<Subject[]>;
 }
@@ -66,6 +68,9 @@ export async function startSetup(plan: Plan, gatewayMain: string): Promise<Setup
     gatewayMain,
     upstream: { port: upstream.port, pid: pidOf(upstream.child) },
     load: { pid: pidOf(load.child), run },
+    async stop() {
+      await Promise.all([endProcess(upstream.child), endProcess(load.child)]);
+    },
   };
 }
 

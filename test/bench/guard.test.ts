@@ -42,3 +42,13 @@ test('what was not measured does not hold', async () => {
   const check: Check = { ...checkOf('cost', [1]), measure: () => Promise.resolve({}) };
   expect(await guard('gateway', [check])).toMatchObject({ holds: false });
 });
+
+test('an attempt that breaks is a miss', async () => {
+  const check = checkOf('cost', [1]);
+  let broken = 0;
+  const measure = () =>
+    ++broken < 3 ? Promise.reject(new Error('the socket was lost')) : check.measure();
+  expect(await guard('gateway', [{ ...check, measure }])).toMatchObject({ holds: true });
+  broken = -1;
+  expect(await guard('gateway', [{ ...check, measure }])).toMatchObject({ holds: false });
+});
