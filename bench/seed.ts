@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Principal } from '../agents/principal.ts';
 import { closeDatabase, openDatabase } from '../agents/sessions/database.ts';
@@ -63,10 +63,15 @@ export async function seededFolder(sessions: number): Promise<string> {
   const made = createHash('sha256');
   for (const text of [...migrations, ...SOURCES.map((file) => readFileSync(file))])
     made.update(text);
-  const folder = join(RESULTS, `seeded-${sessions}-${made.digest('hex').slice(0, 12)}`);
+  const prefix = `seeded-${sessions}-`;
+  const folder = join(RESULTS, `${prefix}${made.digest('hex').slice(0, 12)}`);
   if (existsSync(folder)) return folder;
   const unfinished = temporaryFolder('seeding-');
   await seedStore(databasePath(unfinished), sessions);
+  // What an older schema or seed left behind is of no use any more, and large.
+  for (const name of readdirSync(RESULTS).filter((each) => each.startsWith(prefix))) {
+    rmSync(join(RESULTS, name), { recursive: true });
+  }
   renameSync(unfinished, folder);
   return folder;
 }
