@@ -8,7 +8,7 @@ export interface Point {
   y: number;
   /** The line that it belongs to; a colour each. */
   line: string;
-  /** Which figure of it, where there are several (`p50`, `p99`); a dash each. */
+  /** Which figure of it, where there are two (`p50`, `p99`). */
   figure?: string;
 }
 
@@ -30,6 +30,12 @@ export interface Plot {
 const WIDTH = 560;
 const HEIGHT = 300;
 
+/** Of the first figure of a line, and of the second. */
+const DASHES = [
+  [1, 0],
+  [4, 3],
+];
+
 /** On white: a page with a dark background shows it as a sheet. */
 export function toSvg(plot: Plot): Promise<string> {
   const view = new View(parse(compile(specOf(plot)).spec), { renderer: 'none' });
@@ -40,7 +46,12 @@ function specOf({ title, x, y, points }: Plot): TopLevelSpec {
   const names = [...new Set(points.map(({ line }) => line))];
   const figures = [...new Set(points.flatMap(({ figure }) => figure ?? []))];
   return {
-    title: { text: title, anchor: 'start', fontSize: 14 },
+    title: {
+      text: title,
+      anchor: 'start',
+      fontSize: 14,
+      ...(figures.length > 1 && { subtitle: `${figures[0]}: solid, ${figures[1]}: dashed` }),
+    },
     width: WIDTH,
     height: HEIGHT,
     background: 'white',
@@ -48,8 +59,20 @@ function specOf({ title, x, y, points }: Plot): TopLevelSpec {
     data: { values: [...points] },
     mark: { type: 'line', point: { filled: true, size: 40 }, strokeWidth: 2 },
     encoding: {
-      x: { field: 'x', ...channel(x) },
-      y: { field: 'y', ...channel(y) },
+      x: {
+        field: 'x',
+        ...channel(
+          x,
+          points.map((point) => point.x),
+        ),
+      },
+      y: {
+        field: 'y',
+        ...channel(
+          y,
+          points.map((point) => point.y),
+        ),
+      },
       color: { field: 'line', type: 'nominal', title: null, sort: names },
       ...(figures.length > 1 && {
         strokeDash: {
@@ -57,25 +80,30 @@ function specOf({ title, x, y, points }: Plot): TopLevelSpec {
           type: 'nominal',
           title: null,
           sort: figures,
-          legend: { symbolType: 'stroke', symbolSize: 300 },
+          scale: { range: DASHES },
+          legend: null,
         },
       }),
     },
     config: {
       axis: { labelFontSize: 11, titleFontSize: 12 },
-      legend: { labelFontSize: 12, labelLimit: 300 },
+      legend: { labelFontSize: 12, labelLimit: 0 },
     },
   };
 }
 
 /** No logarithmic axis reaches 0; any other begins there. */
-function channel({ title, logarithmic }: Axis): {
-  type: 'quantitative';
-  title: string;
-  scale: { type: 'log' } | { type: 'linear'; zero: true };
-} {
-  const scale = logarithmic
-    ? ({ type: 'log' } as const)
-    : ({ type: 'linear', zero: true } as const);
-  return { type: 'quantitative', title, scale };
+function channel({ title, logarithmic }: Axis, values: readonly number[]) {
+  if (!logarithmic) {
+    return { type: 'quantitative', title, scale: { type: 'linear', zero: true } } as const;
+  }
+  const axis = { values: powersOfTen(Math.min(...values), Math.max(...values)) };
+  return { type: 'quantitative', title, scale: { type: 'log' }, axis } as const;
+}
+
+/** Around all that lies between the two. */
+function powersOfTen(least: number, most: number): number[] {
+  const first = Math.floor(Math.log10(least));
+  const last = Math.ceil(Math.log10(most));
+  return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
 }
