@@ -85,6 +85,7 @@ export function createChat(options: ChatOptions): Chat {
   if (remembered !== undefined) {
     const kept = keptConversation(shelf, remembered);
     if (kept.length > 0) current.value.showCached(kept);
+    settleOutbox(outbox, current.value);
   }
 
   const isConnected = () => connection.state.value.kind === 'connected';
@@ -92,7 +93,11 @@ export function createChat(options: ChatOptions): Chat {
   const reload = async (key: string) => {
     try {
       const page = await connection.request('chat.history', { sessionKey: key, limit: PAGE });
-      transcriptOf(key).load(page);
+      const transcript = transcriptOf(key);
+      batch(() => {
+        transcript.load(page);
+        settleOutbox(outbox, transcript);
+      });
     } catch (error) {
       // After a cut, the next connection loads it again.
       if (!(error instanceof RequestFailed) || error.error.detail === 'SOCKET_CLOSED') return;
@@ -182,11 +187,12 @@ export function createChat(options: ChatOptions): Chat {
       case 'session.message': {
         const message = readMessage(payload['message']);
         const runId = text(payload['runId']);
-        if (message) {
-          transcripts
-            .get(text(payload['sessionKey']) ?? '')
-            ?.merge({ ...message, runId: message.runId ?? runId });
-        }
+        const transcript = transcripts.get(text(payload['sessionKey']) ?? '');
+        if (!message || !transcript) return;
+        batch(() => {
+          transcript.merge({ ...message, runId: message.runId ?? runId });
+          settleOutbox(outbox, transcript);
+        });
         return;
       }
       case 'sessions.changed':
@@ -255,6 +261,19 @@ export function createChat(options: ChatOptions): Chat {
       connection.end();
     },
   };
+}
+
+/**
+ * A row of the gateway says that it has the message, as the acknowledgement does: that one may come
+ * later, or be lost with its connection. What is sent never stands beside its own row.
+ */
+function settleOutbox(outbox: Outbox, { key, messages }: Transcript): void {
+  const arrived = new Set(
+    messages.value.flatMap(({ id, role, runId }) => (id !== '' && role === 'user' ? [runId] : [])),
+  );
+  for (const { sessionKey, runId } of outbox.entries.value) {
+    if (sessionKey === key && arrived.has(runId)) outbox.remove(runId);
+  }
 }
 
 /** A conversation of one's own: the key belongs to the instance's agent. */
