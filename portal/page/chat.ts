@@ -155,19 +155,24 @@ export function createChat(options: ChatOptions): Chat {
     follow(current.value.key);
     delivery.run();
     try {
-      const [listed, offered] = await Promise.all([
-        connection.request('sessions.subscribe', { limit: 100 }),
-        connection.request('models.list', {}),
+      await Promise.all([
+        // As soon as it is there: events that follow it build on it.
+        connection.request('sessions.subscribe', { limit: 100 }).then(({ list }) => {
+          sessions.load(fields(list));
+        }),
+        connection.request('models.list', {}).then(offerModels),
       ]);
-      batch(() => {
-        sessions.load(fields(listed['list']));
-        models.value = readModels(offered);
-        const wanted = options.wantedModel && findModel(models.value, options.wantedModel);
-        if (wanted && current.value.messages.value.length === 0) chosenModel.value = wanted.ref;
-      });
     } catch {
       // The socket closed; the next hello asks again.
     }
+  };
+
+  const offerModels = (reply: Fields) => {
+    batch(() => {
+      models.value = readModels(reply);
+      const wanted = options.wantedModel && findModel(models.value, options.wantedModel);
+      if (wanted && current.value.messages.value.length === 0) chosenModel.value = wanted.ref;
+    });
   };
 
   const onEvent = (name: string, payload: Fields) => {

@@ -20,9 +20,6 @@ import { tap } from './support/tap.ts';
 
 const shared = scene();
 
-/** The machine of a test run is shared. */
-const PATIENT = { timeout: 10_000 };
-
 /** Puts the stub portal right again, whatever a test did to it. */
 function mend(): void {
   Object.assign(shared.portal, {
@@ -137,7 +134,7 @@ describe('hurry', () => {
     for (const words of ['about one', 'about two', 'about one', 'about two']) {
       await page.getByRole('button', { name: words, exact: true }).click();
     }
-    await expect.poll(() => held.length, PATIENT).toBeGreaterThanOrEqual(4);
+    await expect.poll(() => held.length).toBeGreaterThanOrEqual(4);
     holding = false;
     for (const send of held.toReversed()) send();
     await answers(page).getByText('You said: about two').waitFor();
@@ -352,7 +349,7 @@ describe('storage', () => {
     shared.portal.oldestToken = 2;
     shared.portal.cut();
     await expect
-      .poll(() => page.evaluate("localStorage.getItem('sc_portal_token')"), PATIENT)
+      .poll(() => page.evaluate("localStorage.getItem('sc_portal_token')"))
       .not.toMatch(/^access-1-/);
     await connected(page);
     await page.reload();
