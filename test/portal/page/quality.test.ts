@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { builtPage } from '../../support/page-build.ts';
 import { pause } from '../../support/upstream/http.ts';
 import {
   answer,
@@ -18,7 +19,6 @@ import {
   says,
   text,
 } from '../../support/upstream/openai.ts';
-import { buildPage } from './support/build.ts';
 import { answers, connected, say, scene } from './support/scene.ts';
 
 const RICH = [
@@ -36,7 +36,7 @@ const shared = scene({ defaults: { reasoningDefault: 'on' } });
 describe('the built page', () => {
   let folder = '';
   beforeAll(async () => {
-    folder = await buildPage();
+    folder = await builtPage();
   });
 
   test('begins with at most 90 kB of JavaScript, compressed', () => {
