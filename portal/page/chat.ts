@@ -11,6 +11,7 @@ import { keepConversation, keptConversation } from './store/cache.ts';
 import { createDelivery, type Delivery } from './store/delivery.ts';
 import { findModel, type Model, readModels } from './store/models.ts';
 import { type Outbox, type Outgoing, openOutbox } from './store/outbox.ts';
+import { createPictures, type Pictures, pictureId } from './store/pictures.ts';
 import { openSessionList, type SessionList } from './store/sessions.ts';
 import { createTranscript, type Transcript } from './store/transcript.ts';
 import { type Fields, fields, text } from './wire.ts';
@@ -31,6 +32,7 @@ export interface Chat {
   readonly sessions: SessionList;
   readonly outbox: Outbox;
   readonly delivery: Delivery;
+  readonly pictures: Pictures;
   readonly models: ReadonlySignal<readonly Model[]>;
   /** Of conversations that do not exist yet: the model that they shall begin with. */
   readonly chosenModel: Signal<string | undefined>;
@@ -66,6 +68,7 @@ export function createChat(options: ChatOptions): Chat {
   });
   const sessions = openSessionList(shelf);
   const outbox = openOutbox(shelf);
+  const pictures = createPictures((method, params) => connection.request(method, params));
   const models = signal<readonly Model[]>([]);
   const chosenModel = signal<string | undefined>(undefined);
   const announcement = signal('');
@@ -238,6 +241,15 @@ export function createChat(options: ChatOptions): Chat {
     transcriptOf(key).begin();
     open(key);
   };
+  // What was sent from here is never fetched.
+  const stopKeepingPictures = effect(() => {
+    for (const { runId, attachments } of outbox.entries.value) {
+      attachments.forEach(({ mimeType, base64 }, at) => {
+        const id = pictureId(runId, at);
+        if (pictures.known(id) === undefined) pictures.keep(id, mimeType, base64);
+      });
+    }
+  });
   const stopKeeping = effect(() => {
     const { key, messages, loaded } = current.value;
     if (loaded.value === 'yes') keepConversation(shelf, key, messages.value);
@@ -249,6 +261,7 @@ export function createChat(options: ChatOptions): Chat {
     sessions,
     outbox,
     delivery,
+    pictures,
     models,
     chosenModel,
     current,
@@ -262,6 +275,7 @@ export function createChat(options: ChatOptions): Chat {
     start: () => connection.start(),
     end() {
       stopKeeping();
+      stopKeepingPictures();
       outbox.end();
       connection.end();
     },
@@ -301,6 +315,7 @@ function sentMessage(entry: Outgoing, seq: number) {
             type: 'image',
             name: each.name,
             bytes: Math.floor((each.base64.length * 3) / 4),
+            artifactId: undefined,
           }) as const,
       ),
     ],

@@ -8,7 +8,7 @@ import { parseMarkdown } from '../markdown/blocks.ts';
 import { type Message, type Part, plainText } from '../messages.ts';
 import type { Live } from '../store/transcript.ts';
 import { CopyButton } from './copy-button.tsx';
-import { Again, Alert } from './icons.tsx';
+import { Again, Alert, Fork } from './icons.tsx';
 import type { Item } from './items.ts';
 import { Blocks } from './markdown.tsx';
 
@@ -131,6 +131,17 @@ function End({ message, chat, actions }: EndProps) {
             <Again />
           </button>
         )}
+        {message.id !== '' && serves(chat, 'sessions.fork') && (
+          <button
+            type="button"
+            class="quiet icon"
+            aria-label={t.fork}
+            title={t.fork}
+            onClick={() => actions.fork(message)}
+          >
+            <Fork />
+          </button>
+        )}
         {message.outputTokens !== undefined && (
           <span class="figures" title={speedOf(message)}>
             {t.tokens(message.outputTokens)}
@@ -150,9 +161,13 @@ function speedOf({ timing, outputTokens }: Message): string | undefined {
 }
 
 function canRegenerate(chat: Chat, message: Message): boolean {
+  return message.runId !== undefined && serves(chat, 'sessions.rewind');
+}
+
+/** As far as is known: without a connection, what is asked for is said not to be possible now. */
+function serves(chat: Chat, method: string): boolean {
   const state = chat.connection.state.value;
-  if (state.kind === 'connected' && !state.hello.methods.has('sessions.rewind')) return false;
-  return message.runId !== undefined;
+  return state.kind !== 'connected' || state.hello.methods.has(method);
 }
 
 function Failure({ message, actions }: Pick<EndProps, 'message' | 'actions'>) {

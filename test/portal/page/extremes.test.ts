@@ -152,7 +152,7 @@ describe('images', () => {
     await page.getByRole('button', { name: 'Remove p0.png' }).click();
     await say(page, 'nine pictures');
     await answers(page).waitFor();
-    expect(await page.locator('.files li').count()).toBe(9);
+    expect(await page.locator('.user .thumbs img').count()).toBe(9);
   });
 });
 
