@@ -10,7 +10,7 @@ import { openShelf, type Shelf } from './storage.ts';
 import { keepConversation, keptConversation } from './store/cache.ts';
 import { createDelivery, type Delivery } from './store/delivery.ts';
 import { findModel, type Model, readModels } from './store/models.ts';
-import { type Outbox, type Outgoing, openOutbox } from './store/outbox.ts';
+import { type Attachment, type Outbox, type Outgoing, openOutbox } from './store/outbox.ts';
 import { createPictures, type Pictures, pictureId } from './store/pictures.ts';
 import { openSessionList, type SessionList } from './store/sessions.ts';
 import { createTranscript, type Transcript } from './store/transcript.ts';
@@ -33,6 +33,8 @@ export interface Chat {
   readonly outbox: Outbox;
   readonly delivery: Delivery;
   readonly pictures: Pictures;
+  /** Images that wait in the composer, by conversation. */
+  readonly attached: Map<string, readonly Attachment[]>;
   readonly models: ReadonlySignal<readonly Model[]>;
   /** Of conversations that do not exist yet: the model that they shall begin with. */
   readonly chosenModel: Signal<string | undefined>;
@@ -69,6 +71,7 @@ export function createChat(options: ChatOptions): Chat {
   const sessions = openSessionList(shelf);
   const outbox = openOutbox(shelf);
   const pictures = createPictures((method, params) => connection.request(method, params));
+  const attached = new Map<string, readonly Attachment[]>();
   const models = signal<readonly Model[]>([]);
   const chosenModel = signal<string | undefined>(undefined);
   const announcement = signal('');
@@ -153,6 +156,7 @@ export function createChat(options: ChatOptions): Chat {
       remembered === undefined &&
       current.value.loaded.value === 'no' &&
       outbox.entries.value.length === 0 &&
+      !attached.get(current.value.key)?.length &&
       shelf.read(`draft:${current.value.key}`) === undefined;
     if (untouched) current.value = transcriptOf(mainKey);
     follow(current.value.key);
@@ -262,6 +266,7 @@ export function createChat(options: ChatOptions): Chat {
     outbox,
     delivery,
     pictures,
+    attached,
     models,
     chosenModel,
     current,

@@ -92,7 +92,7 @@ async function look(page: Page, name: string): Promise<string[]> {
   await page.mouse.move(640, 300);
   // Fades and slides have an end; what is in the middle of one has colours of its own.
   await page.evaluate(
-    'Promise.all(document.getAnimations().filter((each) => each.effect.getTiming().iterations === 1).map((each) => each.finished))',
+    'Promise.allSettled(document.getAnimations().filter((each) => each.effect.getTiming().iterations === 1).map((each) => each.finished))',
   );
   const folder = process.env['OC_SCREENSHOTS'];
   if (folder) await page.screenshot({ path: join(folder, `${name}.png`), scale: 'css' });

@@ -131,7 +131,7 @@ function End({ message, chat, actions }: EndProps) {
             <Again />
           </button>
         )}
-        {message.id !== '' && serves(chat, 'sessions.fork') && (
+        {state !== 'error' && message.id !== '' && serves(chat, 'sessions.fork') && (
           <button
             type="button"
             class="quiet icon"

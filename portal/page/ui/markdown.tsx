@@ -95,13 +95,17 @@ function list({ ordered, start, loose, items }: Tokens.List): VNode {
     // What was drawn without paragraphs is no use once the list has some.
     loose ? itemOf(item, at, true) : once(item, () => itemOf(item, at, false)),
   );
-  if (!ordered) return <ul>{rows}</ul>;
-  return <ol start={typeof start === 'number' ? start : 1}>{rows}</ol>;
+  if (!ordered) return <ul dir="auto">{rows}</ul>;
+  return (
+    <ol start={typeof start === 'number' ? start : 1} dir="auto">
+      {rows}
+    </ol>
+  );
 }
 
 function itemOf(item: Tokens.ListItem, at: number, loose: boolean): VNode {
   return (
-    <li key={at} class={item.task ? 'task' : undefined} dir="auto">
+    <li key={at} class={item.task ? 'task' : undefined}>
       {item.task && (
         <input
           type="checkbox"
@@ -115,12 +119,14 @@ function itemOf(item: Tokens.ListItem, at: number, loose: boolean): VNode {
   );
 }
 
-/** In a tight list the words of an item are no paragraph. */
+/**
+ * In a tight list the words of an item are no paragraph. The list has one direction, that of its
+ * first words: its signs stand on one side.
+ */
 function inItem(token: Token, loose: boolean): ComponentChildren {
-  if (token.type === 'text' && !loose) {
-    return token.tokens ? inline(token.tokens) : decodeEntities(String(token['text']));
-  }
-  return block(token);
+  if (token.type !== 'text' && token.type !== 'paragraph') return block(token);
+  const words = token.tokens ? inline(token.tokens) : decodeEntities(String(token['text']));
+  return loose || token.type === 'paragraph' ? <p>{words}</p> : words;
 }
 
 function Table({ token }: { readonly token: Tokens.Table }) {

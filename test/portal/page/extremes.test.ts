@@ -132,6 +132,29 @@ describe('images', () => {
     expect(await page.evaluate('window.kept')).toEqual([false, false]);
   });
 
+  test('chosen before the page is connected wait in the composer, each in its conversation', async () => {
+    shared.portal.create = { status: 503, code: 'unavailable' };
+    const { page } = await shared.open();
+    await page.locator('.dot[data-state="retrying"]').waitFor();
+    const image = { name: 'early.png', mimeType: 'image/png', buffer: PNG };
+    await page.locator('input[type=file]').setInputFiles(image);
+    const early = page.locator('.composer').getByRole('img', { name: 'early.png' });
+    await early.waitFor();
+    shared.portal.create = undefined;
+    await page.evaluate("dispatchEvent(new Event('online'))");
+    await connected(page);
+    expect(await early.count()).toBe(1);
+    await say(page, 'take the early one');
+    await answers(page).waitFor();
+    await page.locator('input[type=file]').setInputFiles({ ...image, name: 'later.png' });
+    const later = page.locator('.composer').getByRole('img', { name: 'later.png' });
+    await later.waitFor();
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await later.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'take the early one', exact: true }).click();
+    await later.waitFor();
+  });
+
   test('added twice at once are all there, up to ten', async () => {
     const { page } = await shared.open();
     await connected(page);

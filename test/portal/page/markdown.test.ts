@@ -2,10 +2,27 @@
 
 import fc from 'fast-check';
 import type { Token } from 'marked';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createMarkdownStream, parseMarkdown } from '../../../portal/page/markdown/blocks.ts';
 import { decodeEntities } from '../../../portal/page/markdown/entities.ts';
 import { safeImage, safeLink } from '../../../portal/page/markdown/safe-link.ts';
+
+/** Characters that the lexer was given so far: what parsing costs, by no clock. */
+const read = vi.hoisted(() => ({ chars: 0 }));
+vi.mock(import('../../../portal/page/markdown/lexer.ts'), async (original) => {
+  const { lex, lexInline, ...rest } = await original();
+  return {
+    ...rest,
+    lex(text, links) {
+      read.chars += text.length;
+      return lex(text, links);
+    },
+    lexInline(text, links) {
+      read.chars += text.length;
+      return lexInline(text, links);
+    },
+  };
+});
 
 /** The same cases in each run: a case that is found by chance fails whoever comes by. */
 const SEED = 1;
@@ -234,6 +251,32 @@ describe('a stream of Markdown', () => {
     // Only the open block is read again: never more than a paragraph of it.
     expect(longest).toBeLessThan(400);
     expect(stream.read().closed.length).toBeGreaterThan(240);
+  });
+
+  test.each([
+    ['list', (at: number) => `- item ${at} with *some* words\n`],
+    [
+      'table',
+      (at: number) => `${at === 0 ? '| a | b |\n|---|---|\n' : ''}| row ${at} | some words |\n`,
+    ],
+    ['quote', (at: number) => `> line ${at} with **some** words\n>\n`],
+    ['paragraph', (at: number) => `Sentence ${at} with **some** words. `],
+    ['Chinese paragraph', (at: number) => `第${at}句话，没有空格。`],
+  ])('costs the same at the end of one long %s', (_kind, piece) => {
+    const stream = createMarkdownStream();
+    const spent = (from: number) => {
+      read.chars = 0;
+      for (let at = from; at < from + 400; at += 1) {
+        for (const part of piece(at).match(/[^]{1,4}/g) ?? []) {
+          stream.append(part);
+          stream.read();
+        }
+      }
+      return read.chars;
+    };
+    const first = spent(0);
+    expect(spent(400)).toBeLessThan(1.3 * first);
+    expect(spent(800)).toBeLessThan(1.3 * first);
   });
 
   test.each([
