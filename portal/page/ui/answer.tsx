@@ -8,6 +8,7 @@ import { parseMarkdown } from '../markdown/blocks.ts';
 import { type Message, type Part, plainText } from '../messages.ts';
 import type { Live } from '../store/transcript.ts';
 import { CopyButton } from './copy-button.tsx';
+import { rescueFocus } from './focus.ts';
 import { Again, Alert, Fork } from './icons.tsx';
 import type { Item } from './items.ts';
 import { Blocks } from './markdown.tsx';
@@ -126,7 +127,7 @@ function End({ message, chat, actions }: EndProps) {
             class="quiet icon"
             aria-label={t.regenerate}
             title={t.regenerate}
-            onClick={() => actions.regenerate(message.runId)}
+            onClick={() => again(actions, message)}
           >
             <Again />
           </button>
@@ -150,6 +151,12 @@ function End({ message, chat, actions }: EndProps) {
       </div>
     </>
   );
+}
+
+/** The answer goes, and the button with it. */
+function again(actions: Actions, { runId }: Message): void {
+  actions.regenerate(runId);
+  rescueFocus();
 }
 
 /** How fast it came, for those who ask. */
@@ -188,7 +195,7 @@ function Failure({ message, actions }: Pick<EndProps, 'message' | 'actions'>) {
         )}
       </div>
       {message.runId !== undefined && (
-        <button type="button" class="plain" onClick={() => actions.regenerate(message.runId)}>
+        <button type="button" class="plain" onClick={() => again(actions, message)}>
           {t.retry}
         </button>
       )}

@@ -7,6 +7,7 @@ import { texts } from '../i18n.ts';
 import { type Message, plainText } from '../messages.ts';
 import type { Outgoing } from '../store/outbox.ts';
 import { CopyButton } from './copy-button.tsx';
+import { rescueFocus } from './focus.ts';
 import { Pencil } from './icons.tsx';
 import type { Item } from './items.ts';
 import { Pictures, picturesOfEntry, picturesOfMessage } from './pictures.tsx';
@@ -115,6 +116,10 @@ function Fate({
 }) {
   const t = texts.value;
   const { entry } = item;
+  const discard = () => {
+    actions.discard(entry);
+    rescueFocus();
+  };
   if (entry.failed !== undefined) {
     return (
       <p class="note problem" role="alert">
@@ -122,7 +127,7 @@ function Fate({
         <button type="button" class="link" onClick={() => actions.retry(entry)}>
           {t.retry}
         </button>{' '}
-        <button type="button" class="link" onClick={() => actions.discard(entry)}>
+        <button type="button" class="link" onClick={discard}>
           {t.discard}
         </button>
       </p>
@@ -133,7 +138,7 @@ function Fate({
   return (
     <p class="note">
       {t.waiting}{' '}
-      <button type="button" class="link" onClick={() => actions.discard(entry)}>
+      <button type="button" class="link" onClick={discard}>
         {t.discard}
       </button>
     </p>
@@ -161,6 +166,7 @@ function Editor({
   useLayoutEffect(() => {
     area.current?.focus();
     area.current?.setSelectionRange(words.length, words.length);
+    return rescueFocus;
   }, []);
   useLayoutEffect(() => {
     if (!area.current) return;

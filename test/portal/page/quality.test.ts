@@ -130,6 +130,29 @@ describe('accessibility', () => {
     await answers(page).waitFor();
     expect(await page.evaluate('document.activeElement.tagName')).toBe('TEXTAREA');
   });
+
+  test('the focus is never lost with what had it', async () => {
+    const { page } = await shared.open();
+    await connected(page);
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await say(page, 'where is the focus');
+    await answers(page).waitFor();
+    const composer = page.getByRole('textbox', { name: 'Message', exact: true });
+    const isBack = () =>
+      expect
+        .poll(() => page.evaluate("document.activeElement.closest('.composer') !== null"))
+        .toBe(true);
+    await composer.press('ArrowUp');
+    await page.getByRole('textbox', { name: 'Edit the message' }).press('Escape');
+    await isBack();
+    await page.getByRole('button', { name: 'New answer' }).press('Enter');
+    await page.getByRole('button', { name: '2 versions' }).waitFor();
+    await isBack();
+    await page.getByRole('button', { name: 'Delete: where is the focus' }).press('Enter');
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).press('Enter');
+    await page.locator('.session').waitFor({ state: 'detached' });
+    await isBack();
+  });
 });
 
 test('odd content never makes a phone scroll sideways', async () => {
