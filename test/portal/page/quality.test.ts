@@ -138,10 +138,10 @@ describe('accessibility', () => {
     await say(page, 'where is the focus');
     await answers(page).waitFor();
     const composer = page.getByRole('textbox', { name: 'Message', exact: true });
-    const isBack = () =>
-      expect
-        .poll(() => page.evaluate("document.activeElement.closest('.composer') !== null"))
-        .toBe(true);
+    const isBack = async () => {
+      const found = () => page.evaluate("document.activeElement.closest('.composer') !== null");
+      await expect.poll(found).toBe(true);
+    };
     await composer.press('ArrowUp');
     await page.getByRole('textbox', { name: 'Edit the message' }).press('Escape');
     await isBack();
