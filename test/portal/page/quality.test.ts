@@ -107,6 +107,9 @@ describe('accessibility', () => {
       await page.keyboard.press('Control+k');
       await page.getByRole('dialog').waitFor();
       expect(await violations(page)).toEqual([]);
+      await page.getByRole('combobox', { expanded: true }).fill('rich');
+      await page.locator('dialog .head-line').waitFor();
+      expect(await violations(page)).toEqual([]);
     },
     60_000,
   );
