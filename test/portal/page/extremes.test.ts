@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { connectClient } from '../../support/client.ts';
+import { answer, says } from '../../support/upstream/openai.ts';
 import { answers, composer, connected, say, scene } from './support/scene.ts';
 import { INSTANCE } from './support/stub-portal.ts';
 
@@ -45,6 +46,7 @@ describe('size', () => {
   test('a message that is too long to be shown whole is edited whole', async () => {
     const { page } = await shared.open();
     await connected(page);
+    shared.upstream.when(says('finis'), answer('Read.'));
     const words = `begin ${'lorem ipsum '.repeat(18_000)}finis`;
     await say(page, words);
     await answers(page).waitFor();

@@ -263,6 +263,7 @@ describe('speed', () => {
   test('a paste of 200 kB is taken, sent and shown', async () => {
     const { page } = await shared.open();
     await connected(page);
+    shared.upstream.when(says('lorem ipsum lorem'), answer('Read.'));
     const words = 'lorem ipsum '.repeat(17_000);
     await page.locator('.composer textarea').fill(words);
     await page.locator('.composer textarea').press('Enter');
