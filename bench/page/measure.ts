@@ -101,7 +101,7 @@ const WHEN_USABLE = `new MutationObserver((_, observer) => {
 /** Each start has a profile of its own: nothing is cached. */
 export async function start(browser: Browser, url: string): Promise<Started> {
   // A tab that is there already: what is measured is the page, not the start of a browser's process.
-  const { page, close } = await open(browser, new URL('/nothing', url).href, WHEN_USABLE);
+  const { page, close } = await open(browser, new URL('config.json', url).href, WHEN_USABLE);
   const devtools = await page.context().newCDPSession(page);
   await devtools.send('Emulation.setCPUThrottlingRate', { rate: 4 });
   await page.goto(url);
