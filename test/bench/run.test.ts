@@ -38,7 +38,7 @@ test('a scenario measures the gateway, both relays and the direct client', {
 test('an unknown scenario is refused with the names of those that exist', async () => {
   const { code, output } = await bench(['--only', 'nothing']);
   expect(output).toContain(
-    'alone, paced, saturated, watched, bytes, handshakes, memory, store, start, openclaw',
+    'alone, paced, saturated, watched, bytes, handshakes, memory, store, start, workers, openclaw',
   );
   expect(code).toBe(1);
 });
