@@ -355,7 +355,7 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     const { log } = this.#deps.services;
     if (error instanceof StoreUnavailableError) {
       log.error({ event: 'store_unavailable', connId: this.id, method, err: error });
-      const message = 'The storage does not take writes now; try again in a moment.';
+      const message = 'The storage does not answer now; try again in a moment.';
       return detailedError('STORE_UNAVAILABLE', message, {}, { retryAfterMs: 2_000 });
     }
     log.error({ event: 'request_failed', connId: this.id, method, err: error });

@@ -275,7 +275,7 @@ export interface Recovery {
   queued: readonly QueuedRun[];
 }
 
-/** The database cannot take writes (disk full, I/O, lock, corruption). `message` names no path. */
+/** The database cannot be written, or read (disk full, I/O, lock, corruption). `message` names no path. */
 export class StoreUnavailableError extends Error {
   override readonly name = 'StoreUnavailableError';
 }
