@@ -66,8 +66,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   const hub = createHub({
     now,
-    messageBody: (run, end) =>
-      end.message && messageBody(run.record, end.message, { showThinking: run.showThinking }),
+    messageBody: (run, message) =>
+      messageBody(run.record, message, { showThinking: run.showThinking }),
     sessionChangedBody(principal, sessionKey, reason, given) {
       const session = given ?? store.describe(principal, sessionKey);
       const row = session ? rowOf(services, principal, session) : null;

@@ -181,11 +181,13 @@ export function createTranscriptTable(db: Db) {
       return { branch, depth: depth + drafts.length };
     },
 
-    fill(id: number, answer: Answer): void {
+    /** Bytes that its content takes. */
+    fill(id: number, answer: Answer): number {
+      const content = JSON.stringify(answer.content);
       fill.run({
         id,
         state: answer.state,
-        content: JSON.stringify(answer.content),
+        content,
         timestamp: answer.timestamp,
         provider: answer.provider ?? null,
         model: answer.model ?? null,
@@ -193,6 +195,7 @@ export function createTranscriptTable(db: Db) {
         usage: answer.usage ? JSON.stringify(answer.usage) : null,
         errorMessage: answer.errorMessage ?? null,
       });
+      return Buffer.byteLength(content);
     },
 
     at: (session: number, { branch, depth }: Place): MessageRow | undefined =>
