@@ -279,13 +279,15 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
 function historyPage(tables: Tables, row: SessionRow, query: HistoryQuery): HistoryPage {
   const { transcript, runs } = tables;
   const newest = { branch: row.branch, depth: row.depth - query.offset };
-  const rows = transcript.newest(row.id, newest, query.limit);
+  const { maxBytes = Number.POSITIVE_INFINITY } = query;
+  const { rows, bytes } = transcript.newest(row.id, newest, query.limit, maxBytes);
   const pending = runs.slots(row.id).filter((slot) => transcript.onPath(row.id, row, slot));
   const oldest = rows.at(-1)?.depth ?? 1;
   const hasMore = oldest > 1;
   return {
     session: toSession(row),
     messages: rows.toReversed().map(toMessage),
+    bytes,
     hasMore,
     ...(hasMore && { nextOffset: row.depth - oldest + 1 }),
     totalMessages: row.depth - pending.length,

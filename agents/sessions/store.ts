@@ -118,11 +118,15 @@ export interface HistoryQuery {
   limit: number;
   /** Places to skip from the newest end. */
   offset: number;
+  /** Fewer messages than `limit` if they take more bytes in the store; the newest one in any case. */
+  maxBytes?: number;
 }
 
 export interface HistoryPage {
   session: SessionRecord;
   messages: readonly MessageRecord[];
+  /** What they take in the store. */
+  bytes: number;
   hasMore: boolean;
   /** Offset of the next older page; set when `hasMore`. */
   nextOffset?: number;

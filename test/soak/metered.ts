@@ -3,7 +3,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
-import { type GatewayProcess, type GatewayProcessOptions, startGateway } from '../support/gateway.ts';
+import {
+  type GatewayProcess,
+  type GatewayProcessOptions,
+  startGateway,
+} from '../support/gateway.ts';
 
 /** Milliseconds. */
 export interface LoopDelay {

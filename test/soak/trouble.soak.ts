@@ -9,10 +9,8 @@ import { type Client, connectClient } from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
 import {
   answer,
-  DONE,
   events,
   failure,
-  finish,
   gate,
   type Reply,
   role,
@@ -55,16 +53,17 @@ const TROUBLES: Trouble[] = [
   { name: 'nothing', users: 0, reply: () => answer('hello') },
   { name: '500 calls that never answer', users: 500, reply: () => ({ before: never, body: [] }) },
   {
-    name: 'ten answers that never end, cut off at 2,000,000 characters, again and again',
+    name: 'ten answers that never end, cut off at 1,000,000 characters, again and again',
     users: 10,
     againMs: 10,
     reply: () => stream(pour(text('x'.repeat(10_000)))),
   },
   {
-    name: 'an answer of 100 MB, let through',
+    name: 'an answer of 100 MB, let through up to ten million characters',
     users: 1,
-    limits: { maxAnswerChars: 100_000_000 },
-    reply: () => stream([...pour(text('x'.repeat(10_000)), 100_000_000), finish('stop'), DONE]),
+    againMs: 10,
+    limits: { maxAnswerChars: 10_000_000 },
+    reply: () => stream(pour(text('x'.repeat(10_000)), 100_000_000)),
   },
   {
     name: 'ten upstreams that send garbage: bytes without a line',
@@ -106,7 +105,7 @@ const TROUBLES: Trouble[] = [
     againMs: 10,
     limits: { maxAnswerChars: 20_000_000 },
     reply: () => stream(pour(text('x'.repeat(10_000)))),
-    client: (client) => void client.socket.pause(),
+    client: (client) => client.socket.pause(),
   },
 ];
 
@@ -144,7 +143,7 @@ async function suffer(
   });
   void client.closed.then(stop);
   trouble.client?.(client);
-  for (let n = 0; !over(); n += 1) {
+  while (!over()) {
     const runId = crypto.randomUUID();
     const send = { sessionKey: 'main', message: trouble.name, idempotencyKey: runId };
     client.sendRaw(JSON.stringify({ type: 'req', id: runId, method: 'chat.send', params: send }));
@@ -172,7 +171,10 @@ describe('the event loop is on time during', () => {
     upstream.when(says(trouble.name), trouble.reply);
     const clients: Client[] = [];
     for (let n = 0; n < trouble.users; n += 1) {
-      const at = { port: gateway.port, user: `${trouble.name}-${n}`.replaceAll(/[^a-z0-9]+/g, '-') };
+      const at = {
+        port: gateway.port,
+        user: `${trouble.name}-${n}`.replaceAll(/[^a-z0-9]+/g, '-'),
+      };
       clients.push(await connectClient({ ...at, check: false }));
     }
     const neighbour = await connectClient({ port: gateway.port, user: 'neighbour', check: false });
@@ -180,9 +182,7 @@ describe('the event loop is on time during', () => {
     await gateway.loopDelay();
     const end = performance.now() + SECONDS * 1_000;
     const over = () => performance.now() >= end;
-    const suffering = clients.map((client, n) =>
-      suffer(client, n / clients.length, trouble, over),
-    );
+    const suffering = clients.map((client, n) => suffer(client, n / clients.length, trouble, over));
     const took = await ask(neighbour, over);
     const delay = await gateway.loopDelay();
     await Promise.race([Promise.all(suffering), sleep(1_000)]);
