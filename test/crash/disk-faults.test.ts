@@ -16,6 +16,12 @@ import { audit, type Promised } from './auditor.ts';
 
 const SESSION = 'agent:main:main';
 
+const message = (runId: string) => ({
+  sessionKey: SESSION,
+  message: runId,
+  idempotencyKey: runId,
+});
+
 interface Scene {
   gateway: GatewayProcess;
   client: Client;
@@ -46,8 +52,7 @@ async function scene(): Promise<Scene> {
       promises.push({ user: 'alice', sessionKey: SESSION, runId, text, answer });
     },
     async refused(runId) {
-      const message = { sessionKey: SESSION, message: runId, idempotencyKey: runId };
-      expect(await client.ask('chat.send', message)).toMatchObject({
+      expect(await client.ask('chat.send', message(runId))).toMatchObject({
         ok: false,
         error: { code: 'UNAVAILABLE', retryable: true, details: { code: 'STORE_UNAVAILABLE' } },
       });
@@ -72,19 +77,22 @@ describe.runIf(canTrace())('while the disk', () => {
       const { gateway, client, file, say, refused, ready, losses } = await scene();
       await say('before');
       const fault = await failing(gateway.pid, [`${file}-wal`], calls, error);
-      await refused('during');
-      await refused('during-too');
-      expect(await ready()).toBe(503);
+      // Refused, or not answered before it is safe.
+      const first = client.ask('chat.send', message('during'));
       const failure = await gateway.logged('store_failing');
       expect(JSON.stringify(failure)).toContain(reason);
+      await refused('during-too');
+      expect(await ready()).toBe(503);
       const { messages } = await client.request('chat.history', { sessionKey: SESSION });
-      expect(messages).toHaveLength(2);
+      expect(messages.slice(0, 2)).toMatchObject([{ role: 'user' }, { role: 'assistant' }]);
       expect((await fault.stop()).join('\n')).toContain('(INJECTED)');
 
       await gateway.logged('store_recovered');
       expect(await ready()).toBe(200);
+      const { ok, error: refusal } = await first;
+      expect(ok || refusal.details.code === 'STORE_UNAVAILABLE').toBe(true);
       await say('during');
-      await say('after');
+      await say('during-too');
       expect(await losses()).toEqual([]);
     },
   );

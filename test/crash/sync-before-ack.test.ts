@@ -13,19 +13,38 @@ import { startOpenAiUpstream } from '../support/upstream/openai.ts';
 const USERS = ['ann', 'bob', 'cem'];
 const MESSAGES = 8;
 
-/** What one thread did, in order: a call that another thread interrupted counts where it ended. */
-function callsOf(thread: number, lines: readonly string[]): string[] {
-  const calls: string[] = [];
-  let begun = '';
-  for (const line of lines) {
-    const [, id, call] = /^\[pid +(\d+)\] (.*)$/.exec(line) ?? [];
-    if (call === undefined || Number(id) !== thread) continue;
-    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(call);
-    if (call.endsWith('<unfinished ...>')) begun = call;
-    else calls.push(resumed ? `${begun}${resumed[1] ?? ''}` : call);
-  }
+interface Call {
+  text: string;
+  /** Places in the order of all that any thread did. */
+  start: number;
+  end: number;
+}
+
+/** A call that another thread's interrupted stands in two lines: where it began and where it ended. */
+function callsOf(lines: readonly string[]): Call[] {
+  const calls: Call[] = [];
+  const begun = new Map<string, Call>();
+  lines.forEach((line, place) => {
+    const [, thread, text] = /^\[pid +(\d+)\] (.*)$/.exec(line) ?? [];
+    if (thread === undefined || text === undefined) return;
+    const [, rest] = /^<\.\.\. \w+ resumed>(.*)$/.exec(text) ?? [];
+    const known = begun.get(thread);
+    if (rest === undefined) {
+      const call = { text, start: place, end: place };
+      calls.push(call);
+      if (text.endsWith('<unfinished ...>')) begun.set(thread, call);
+    } else if (known) {
+      known.text += rest;
+      known.end = place;
+      begun.delete(thread);
+    }
+  });
   return calls;
 }
+
+const isToLog = ({ text }: Call) => /^pwrite(?:64|v)\(\d+<[^>]*-wal>/.test(text);
+const isGoodSync = ({ text }: Call) => /^f(?:data)?sync\(\d+<[^>]*-wal>.*\) += 0/.test(text);
+const isToSocket = ({ text }: Call) => /^(?:sendto|sendmsg|write|writev)\(\d+<socket/.test(text);
 
 test.runIf(canTrace())(
   'an acknowledgement leaves after the log that holds its message was synced',
@@ -54,20 +73,15 @@ test.runIf(canTrace())(
         }),
       );
     }
-    const calls = callsOf(gateway.pid, await watch.stop());
+    const calls = callsOf(await watch.stop());
 
-    const after = (from: number, matches: (call: string) => boolean) => {
-      const index = calls.findIndex((call, position) => position >= from && matches(call));
-      return index < 0 ? Number.POSITIVE_INFINITY : index;
-    };
-    const isToSocket = (call: string) => /^(?:sendto|sendmsg|write|writev)\(\d+<socket/.test(call);
     for (const id of ids) {
-      const written = after(0, (call) => /^pwrite.*-wal>/.test(call) && call.includes(id));
-      const synced = after(written, (call) => /^f(?:data)?sync\(\d+<.*-wal>\) += 0/.test(call));
-      // A send to the model would hold the message and not its id: this is the client's answer.
-      const told = after(0, (call) => isToSocket(call) && call.includes(id));
-      expect(told, `the acknowledgement of ${id} was seen`).toBeLessThan(calls.length);
-      expect(synced, `the sync for ${id} was seen`).toBeLessThan(told);
+      const written = calls.find((call) => isToLog(call) && call.text.includes(id));
+      // What goes to the model holds the message and not its id: this is the client's answer.
+      const told = calls.find((call) => isToSocket(call) && call.text.includes(id));
+      if (!written || !told) throw new Error(`${id} was written: ${written}, told: ${told}`);
+      const synced = calls.find((call) => isGoodSync(call) && call.start > written.end);
+      expect(synced?.end, id).toBeLessThan(told.start);
     }
   },
 );
