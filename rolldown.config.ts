@@ -5,6 +5,7 @@
  */
 
 import { defineConfig, type OutputOptions } from 'rolldown';
+import { precompiledValidators } from './gateway/validators/precompile.ts';
 
 const processes = ['gateway/main', 'portal/main', 'deploy/edge/main'];
 
@@ -21,5 +22,6 @@ export default defineConfig({
   platform: 'node',
   // Native code stays where npm put it; fastify writes code at run time that asks for its own files.
   external: ['uWebSockets.js', 'better-sqlite3', 'argon2', /^@?fastify/],
+  plugins: [precompiledValidators()],
   output,
 });

@@ -245,10 +245,12 @@ export function createRuns(options: RunsOptions): Runs {
       if (draining) return { outcome: 'refused', reason: 'draining' };
       const ahead = lane.queue.length + lane.accepting.size;
       const idle = !lane.active && ahead === 0;
-      const full = !idle && ahead >= options.maxQueuedPerSession();
+      // Without an active run, the first of those ahead is about to be it.
+      const waiting = lane.active ? ahead : ahead - 1;
+      const full = !idle && waiting >= options.maxQueuedPerSession();
       // A known run id is answered whatever the queue's length: it adds nothing to it.
-      const known = full ? store.run(principal, key, turn.runId) : undefined;
       if (full) {
+        const known = await store.durableRun(principal, key, turn.runId);
         return known
           ? { outcome: 'duplicate', run: known }
           : { outcome: 'refused', reason: 'queue_full' };

@@ -5,7 +5,7 @@
  */
 
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StoreUnavailableError } from '../agents/sessions/store.ts';
 import type { Logger } from './log.ts';
 import { compileSecret } from './trust/secret.ts';
@@ -84,6 +84,8 @@ const PATHS: ReadonlyMap<string, Path> = new Map([
 
 /** Rejects if the address cannot be bound. */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  // An `import` of node:http would also load what it only lends, fetch among it: 20 ms and 10 MB at the start.
+  const { createServer } = process.getBuiltinModule('node:http');
   const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS });
   server.on('request', (request, response) => {
     void answer(request, options)

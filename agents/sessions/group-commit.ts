@@ -1,6 +1,10 @@
-/** Group commit: all writes asked for within one turn of the event loop share one transaction. */
+/**
+ * Group commit: all writes asked for within one turn of the event loop share one transaction, and all
+ * transactions that end while the disk is busy share its next sync. Nobody hears of a write before that.
+ */
 
 import type { Db } from './database.ts';
+import type { LogSync } from './log-sync.ts';
 import { StoreUnavailableError } from './store.ts';
 
 /** Most operations of one commit, and most milliseconds spent on them: the rest waits for the next turn. */
@@ -31,6 +35,12 @@ interface Waiting {
   reject(error: StoreUnavailableError): void;
 }
 
+/** Committed, and not known to be on the disk. */
+interface Committed {
+  settle(): void;
+  reject(error: StoreUnavailableError): void;
+}
+
 export interface GroupCommitOptions {
   /** Milliseconds of a clock that never goes back. */
   now?: () => number;
@@ -39,22 +49,32 @@ export interface GroupCommitOptions {
   probeMs?: number;
   /** Called after each commit. */
   onCommit?: () => void;
+  /** How commits come to the disk; absent for a database in memory. */
+  sync?: LogSync | undefined;
 }
 
 export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): GroupCommit {
-  const { now = () => performance.now(), onHealth, onCommit, probeMs = PROBE_MS } = options;
+  const { now = () => performance.now(), onHealth, onCommit, probeMs = PROBE_MS, sync } = options;
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
   const rollback = db.prepare('ROLLBACK');
   const savepoint = db.prepare('SAVEPOINT operation');
   const release = db.prepare('RELEASE operation');
   const undo = db.prepare('ROLLBACK TO operation');
+  const moveLog = db.prepare<[], { log: number; checkpointed: number }>(
+    'PRAGMA wal_checkpoint(PASSIVE)',
+  );
   let queue: Waiting[] = [];
   let scheduled = false;
   let closed = false;
   let failing = false;
   let recovered = Promise.withResolvers<void>();
   let probe: NodeJS.Timeout | undefined;
+  /** In the order of their commits. */
+  let unsynced: Committed[] = [];
+  let syncing = false;
+  /** The disk refused a sync: what was committed since the last good one may not be on it. */
+  let doubt: StoreUnavailableError | undefined;
 
   /** A commit ended well, or with a failure of the file: what concerns everybody, unlike a failed operation. */
   function told(failure: StoreUnavailableError | undefined): void {
@@ -77,6 +97,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   function probeWrite(): void {
     probe = undefined;
     if (closed || !failing) return;
+    if (doubt && !movedToFile()) return told(doubt);
     queue.push({ apply: touch, reject() {} });
     schedule();
   }
@@ -97,31 +118,76 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     });
   }
 
-  /** One transaction. Nobody hears anything before its end. */
+  /** One transaction. Nobody hears anything before it is durable. */
   function flush(budgetMs: number): void {
     const batch = queue.slice(0, MAX_OPERATIONS);
-    const settle: (() => void)[] = [];
+    if (doubt) return refuse(batch, doubt);
+    const done: Committed[] = [];
     try {
       if (db.inTransaction) rollback.run();
       begin.run();
       const end = now() + budgetMs;
       for (const operation of batch) {
-        settle.push(inSavepoint(operation));
+        done.push({ settle: inSavepoint(operation), reject: operation.reject });
         if (now() >= end) break;
       }
       commit.run();
     } catch (error) {
       abandon();
-      queue = queue.slice(batch.length);
-      const failure = unavailable(error);
-      told(failure);
-      for (const operation of batch) operation.reject(failure);
-      return;
+      return refuse(batch, unavailable(error));
     }
-    queue = queue.slice(settle.length);
-    told(undefined);
+    queue = queue.slice(done.length);
     onCommit?.();
-    for (const each of settle) each();
+    unsynced.push(...done);
+    if (!sync) settle(unsynced.length);
+    else if (!syncing) beginSync(sync);
+  }
+
+  function refuse(batch: readonly Waiting[], failure: StoreUnavailableError): void {
+    queue = queue.slice(batch.length);
+    told(failure);
+    for (const operation of batch) operation.reject(failure);
+  }
+
+  function beginSync(disk: LogSync): void {
+    const count = unsynced.length;
+    syncing = true;
+    disk.begin((error) => {
+      syncing = false;
+      // Closing has synced, and told everybody.
+      if (closed && unsynced.length === 0) return;
+      if (error) {
+        doubt = unavailable(error);
+        return told(doubt);
+      }
+      settle(count);
+      if (unsynced.length > 0) beginSync(disk);
+    });
+  }
+
+  /** The oldest so many are durable. */
+  function settle(count: number): void {
+    const durable = unsynced.slice(0, count);
+    unsynced = unsynced.slice(count);
+    told(undefined);
+    for (const each of durable) each.settle();
+  }
+
+  /**
+   * After a sync that failed, the kernel may take for written what is not, and a later sync says nothing about
+   * it. So the log is not trusted with it: it is moved into the database file, which is synced anew.
+   */
+  function movedToFile(): boolean {
+    try {
+      const [row] = moveLog.all();
+      if (row === undefined || row.log !== row.checkpointed) return false;
+    } catch (error) {
+      doubt = unavailable(error);
+      return false;
+    }
+    doubt = undefined;
+    settle(unsynced.length);
+    return true;
   }
 
   /** At once: until then this connection's reads would see what nobody was promised. */
@@ -149,6 +215,19 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     }
   }
 
+  function syncLast(): void {
+    if (unsynced.length === 0) return;
+    try {
+      if (!doubt) sync?.atOnce();
+    } catch (error) {
+      doubt = unavailable(error);
+    }
+    const failure = doubt;
+    if (!failure || movedToFile()) return settle(unsynced.length);
+    for (const each of unsynced) each.reject(failure);
+    unsynced = [];
+  }
+
   return {
     submit<T>(operation: () => T): Promise<T> {
       if (closed) return Promise.reject(new StoreUnavailableError('The session store is closed.'));
@@ -170,6 +249,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
       closed = true;
       clearTimeout(probe);
       while (queue.length > 0) flush(Number.POSITIVE_INFINITY);
+      syncLast();
       recovered.resolve();
     },
   };
@@ -182,12 +262,14 @@ function unavailable(cause: unknown): StoreUnavailableError {
 
 /** Codes: https://www.sqlite.org/rescode.html */
 function sentence(code: string): string {
-  if (code.startsWith('SQLITE_FULL')) return 'The session store cannot save: its disk is full.';
+  if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC')
+    return 'The session store cannot save: its disk is full.';
   if (code.startsWith('SQLITE_BUSY')) {
     return 'The session store cannot save: another program holds its lock.';
   }
   if (code.startsWith('SQLITE_READONLY')) return 'The session store cannot save: it is read-only.';
-  if (code.startsWith('SQLITE_IOERR')) return 'The session store cannot save: its disk fails.';
+  if (code.startsWith('SQLITE_IOERR') || code === 'EIO')
+    return 'The session store cannot save: its disk fails.';
   if (code.startsWith('SQLITE_CORRUPT')) return 'The session store cannot save: it is damaged.';
   return 'The session store cannot save.';
 }

@@ -8,6 +8,7 @@ import { closeDatabase, type Db, IN_MEMORY, openDatabase } from './database.ts';
 import { fork } from './fork.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { lockStore, type Unlock } from './lock.ts';
+import { createLogSync, type LogSync } from './log-sync.ts';
 import { guarded, guardedWalk, unreadable } from './read-guard.ts';
 import { type SessionRow, toMessage, toRun, toSession } from './records.ts';
 import { purge, removeSession } from './removal.ts';
@@ -49,6 +50,10 @@ export interface SessionStoreOptions {
   checkpointMs?: number;
   /** Bytes that one user may have stored, read at each write that adds some; 0 is no limit. */
   maxBytesPerUser?: () => number;
+  /** Milliseconds between two looks whether writes succeed again. */
+  probeMs?: number;
+  /** How commits of a file come to the disk. */
+  logSync?: LogSync;
   /** Called when the store has been closed. */
   unlock?: Unlock;
 }
@@ -81,9 +86,12 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
   const tables: Tables = { sessions, transcript, runs };
   const copies = createCopyTable(db);
   const search = createSearch(db, tables, { ...(options.elapsed && { elapsed: options.elapsed }) });
+  const sync = db.memory ? undefined : (options.logSync ?? createLogSync(db));
   const writes = createGroupCommit(db, {
+    sync,
     ...(options.elapsed && { now: options.elapsed }),
     ...(options.onHealth && { onHealth: options.onHealth }),
+    ...(options.probeMs !== undefined && { probeMs: options.probeMs }),
     onCommit: () => checkpointer?.committed(),
   });
   const checkpointer = db.memory ? undefined : createCheckpointer(db, options.checkpointMs);
@@ -97,6 +105,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
 
   async function end(): Promise<void> {
     writes.close();
+    sync?.close();
     const thread = checkpointer?.close();
     if (thread) await thread;
     try {
@@ -154,6 +163,13 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       const row = session && runs.find(session.id, runId);
       return row && toRun(row);
     }),
+
+    durableRun: (principal, key, runId) =>
+      writes.submit(() => {
+        const session = sessions.find(principal, key);
+        const row = session && runs.find(session.id, runId);
+        return row && toRun(row);
+      }),
 
     async search(principal, query) {
       try {

@@ -326,6 +326,8 @@ export interface SessionStore {
   /** Newest first, from just before the message with `beforeSeq` back to the root of its path; read lazily. */
   ancestors(principal: Principal, key: string, beforeSeq: number): Iterable<MessageRecord>;
   run(principal: Principal, key: string, runId: string): RunRecord | undefined;
+  /** The same once it is durable, to be told to somebody who asks whether it was accepted. */
+  durableRun(principal: Principal, key: string, runId: string): Promise<RunRecord | undefined>;
 
   /**
    * What was said in the principal's conversations: messages of active paths, read newest session first in

@@ -1,12 +1,13 @@
 /** Checks values against the schema and fills in its defaults. */
 
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
+import { configValidator } from '../validators/compile.ts';
 import { formats } from './formats.ts';
 import { nearest } from './keys.ts';
 import { type ConfigProblem, error, joinPath, quote } from './problem.ts';
 import { type Config, configSchema } from './schema.ts';
 import { nodeAt, placeOf, type TreeNode, type TreePath, toPlain } from './tree.ts';
-import { type Advice, keywords, memberSchema, type SchemaNode } from './vocabulary.ts';
+import { type Advice, memberSchema, type SchemaNode } from './vocabulary.ts';
 
 export type Validated =
   | { readonly ok: true; readonly config: Config }
@@ -14,7 +15,7 @@ export type Validated =
 
 /** The tree's configuration, or everything that is wrong with it. Unknown keys were judged before. */
 export function validateTree(tree: TreeNode): Validated {
-  compiled ??= compile();
+  compiled ??= configValidator();
   const value = toPlain(tree);
   if (compiled(value)) {
     const config: unknown = seal(value);
@@ -32,23 +33,6 @@ export function validateTree(tree: TreeNode): Validated {
 
 // Compiling takes some milliseconds, which commands that read no configuration need not pay.
 let compiled: ValidateFunction<Config> | undefined;
-
-function compile(): ValidateFunction<Config> {
-  const ajv = new Ajv({
-    allErrors: true,
-    useDefaults: true,
-    allowUnionTypes: true,
-    // Cold, this is 30 ms instead of 90. That the schema is a valid one is a test's business.
-    meta: false,
-    validateSchema: false,
-    code: { optimize: false },
-  });
-  ajv.addVocabulary([...keywords]);
-  for (const [name, format] of Object.entries(formats)) {
-    ajv.addFormat(name, { type: 'string', validate: (value: string) => !format.check(value) });
-  }
-  return ajv.compile<Config>(configSchema);
-}
 
 /** A deeply frozen copy, of objects without a prototype. */
 function seal(value: unknown): unknown {

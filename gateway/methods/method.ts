@@ -51,6 +51,8 @@ export interface Caller {
 export interface Method {
   readonly name: string;
   readonly scope: Scope;
+  /** JSON Schema of the parameters. */
+  readonly params: object;
   /** Checks the parameters, then answers. Rejects with `RequestError` for everything a client can cause. */
   call(params: unknown, caller: Caller, services: Services): object | Promise<object>;
 }
@@ -88,6 +90,7 @@ export function method<const S extends ObjectSchema, P = FromSchema<S>>(
   return {
     name,
     scope,
+    params,
     call(given, caller, services) {
       const checked = check(given);
       if (!checked.ok) throw new RequestError(checked.error);

@@ -11,7 +11,7 @@ export const PROTOCOL_VERSION = 4;
 const text = { type: 'string', minLength: 1 } as const;
 
 /** Ids and modes are those of the published `ConnectParams` schema. */
-const CONNECT_PARAMS = {
+export const CONNECT_PARAMS = {
   type: 'object',
   required: ['minProtocol', 'maxProtocol', 'client'],
   properties: {

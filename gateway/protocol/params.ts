@@ -4,8 +4,9 @@
  * the words of OpenClaw.
  */
 
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
+import { paramsValidator } from '../validators/compile.ts';
 import { type ProtocolError, protocolError } from './errors.ts';
 
 export type CheckedParams<T> =
@@ -14,8 +15,6 @@ export type CheckedParams<T> =
 
 /** Checks without changing, coercing or completing its argument. */
 export type ParamsCheck<T> = (params: unknown) => CheckedParams<T>;
-
-const ajv = new Ajv({ allowUnionTypes: true });
 
 /**
  * A check for one method's params. The schema is compiled at the first call, so that a start does
@@ -28,7 +27,7 @@ export function compileParams<const S extends JSONSchema, T = FromSchema<S>>(
 ): ParamsCheck<T> {
   let validate: ValidateFunction<T> | undefined;
   return (params) => {
-    validate ??= ajv.compile<T>(schemaObject(schema));
+    validate ??= paramsValidator<T>(method, schemaObject(schema));
     if (validate(params)) return { ok: true, params };
     const problem = describe(validate.errors?.[0]);
     return {

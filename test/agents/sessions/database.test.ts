@@ -44,7 +44,7 @@ describe('opening', () => {
     expect(value('application_id')).toBe(APPLICATION_ID);
     expect(value('user_version')).toBe(migrations.length);
     expect(value('journal_mode')).toBe('wal');
-    expect(value('synchronous')).toBe(2);
+    expect(value('synchronous')).toBe(1);
     expect(value('foreign_keys')).toBe(1);
     db.close();
   });

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Db, openDatabase } from '../../../agents/sessions/database.ts';
 import { createGroupCommit, type GroupCommit } from '../../../agents/sessions/group-commit.ts';
 import { createSessionStore } from '../../../agents/sessions/sqlite-store.ts';
-import { StoreUnavailableError } from '../../../agents/sessions/store.ts';
+import { type SessionStore, StoreUnavailableError } from '../../../agents/sessions/store.ts';
 import { alice, KEY, temporaryFile, turn } from './samples.ts';
 
 /**
@@ -192,5 +192,101 @@ describe('group commit', () => {
     await expect(writes.submit(operation)).rejects.toThrow('The session store is closed.');
     expect(operation).not.toHaveBeenCalled();
     expect(await last).toBe(1);
+  });
+});
+
+describe('the sync of the log', () => {
+  /** A disk that answers when a test says so. */
+  function slowDisk() {
+    const asked: ((error: Error | null) => void)[] = [];
+    return {
+      asked,
+      sync: {
+        begin: (done: (error: Error | null) => void) => void asked.push(done),
+        atOnce() {},
+        close() {},
+      },
+    };
+  }
+
+  /** Committed or not: what this connection reads. */
+  function runsIn(file: Db): unknown {
+    return file.prepare('SELECT count(*) FROM runs').pluck().get();
+  }
+
+  const send = (store: SessionStore, id: string, heard: string[]) =>
+    store.acceptTurn(alice, KEY, turn(id)).then(
+      () => void heard.push(id),
+      (error: unknown) => void heard.push(`${id}: ${String(error)}`),
+    );
+
+  it('comes before anybody hears of a write; writes that come meanwhile share the next', async () => {
+    const disk = slowDisk();
+    const store = createSessionStore(db, { ...standing, logSync: disk.sync });
+    const heard: string[] = [];
+    const first = send(store, 'a', heard);
+    await expect.poll(() => disk.asked.length).toBe(1);
+    const others = [send(store, 'b', heard)];
+    await expect.poll(() => runsIn(db)).toBe(2);
+    others.push(send(store, 'c', heard));
+    await expect.poll(() => runsIn(db)).toBe(3);
+    // All is committed, the disk is busy with the first: nobody was told, and nobody else asks it.
+    expect([heard, disk.asked.length]).toEqual([[], 1]);
+    disk.asked[0]?.(null);
+    await first;
+    expect([heard, disk.asked.length]).toEqual([['a'], 2]);
+    disk.asked[1]?.(null);
+    await Promise.all(others);
+    expect([heard, disk.asked.length]).toEqual([['a', 'b', 'c'], 2]);
+  });
+
+  it('that fails: what waited for it is held, what comes is refused, until all is in the file', async () => {
+    const disk = slowDisk();
+    const health: (string | undefined)[] = [];
+    const store = createSessionStore(db, {
+      ...standing,
+      logSync: disk.sync,
+      probeMs: 5,
+      onHealth: (failure) => health.push(failure?.message),
+    });
+    const heard: string[] = [];
+    const held = send(store, 'held', heard);
+    await expect.poll(() => disk.asked.length).toBe(1);
+    // Somebody reads the log: what it holds of later writes cannot be moved into the file.
+    const reader = new Database(path);
+    reader.exec('BEGIN; SELECT count(*) FROM runs');
+    db.exec('UPDATE runs SET run_id = run_id');
+    disk.asked[0]?.(Object.assign(new Error('EIO'), { code: 'EIO' }));
+    await send(store, 'refused', heard);
+    const why = 'The session store cannot save: its disk fails.';
+    expect(heard).toEqual([`refused: StoreUnavailableError: ${why}`]);
+    expect(health).toEqual([why]);
+    reader.exec('COMMIT');
+    await held;
+    expect(heard.at(-1)).toBe('held');
+    expect(health).toEqual([why, undefined]);
+    // The file has it, whatever the log has.
+    const file = new Database(path, { readonly: true });
+    expect(runsIn(file)).toBe(1);
+    file.close();
+    reader.close();
+    const next = send(store, 'next', heard);
+    await expect.poll(() => disk.asked.length).toBe(2);
+    disk.asked[1]?.(null);
+    await next;
+    expect(heard.at(-1)).toBe('next');
+  });
+
+  it('is made up for by closing', async () => {
+    const disk = slowDisk();
+    const store = createSessionStore(db, { ...standing, logSync: disk.sync });
+    const heard: string[] = [];
+    const sent = send(store, 'a', heard);
+    await expect.poll(() => disk.asked.length).toBe(1);
+    const closed = store.close();
+    await sent;
+    expect(heard).toEqual(['a']);
+    await closed;
+    disk.asked[0]?.(null);
   });
 });
