@@ -129,6 +129,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     idleSeconds: idleSeconds(limits.tickIntervalMs),
     health: () => ({ status: 200, body: { ok: true } }),
     ready: () => readiness(ready, storeFailure),
+    keeps: gate.keeps,
     upgrade(facts) {
       if (!ready) return { status: 503, body: { error: 'not ready' } };
       return gate.admit(facts, (socket, decision, kept) => {
