@@ -21,10 +21,13 @@ export interface MeteredGateway extends GatewayProcess {
   loopDelay(): Promise<LoopDelay>;
 }
 
-export async function startMetered(options: GatewayProcessOptions): Promise<MeteredGateway> {
+/** `favoured`: for figures, at the highest priority. */
+export async function startMetered(
+  options: GatewayProcessOptions & { favoured: boolean },
+): Promise<MeteredGateway> {
   const meter = join(import.meta.dirname, 'loop-meter.ts');
   const gateway = await startGateway({ ...options, env: { NODE_OPTIONS: `--import=${meter}` } });
-  favour(gateway.pid);
+  if (options.favoured) favour(gateway.pid);
   let reading = 0;
   return Object.assign(gateway, {
     async loopDelay() {

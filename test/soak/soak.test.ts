@@ -125,6 +125,7 @@ test(`${USERS} users for ${SECONDS} s: nothing drifts`, {
     () => events(role(), ...words.flatMap((word) => [word, pace(5)]), finish('stop'), DONE),
   );
   const gateway = await startMetered({
+    favoured: SECONDS > 60,
     config: testConfig({
       upstream: upstream.url,
       // These users write faster than people do.

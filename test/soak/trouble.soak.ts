@@ -160,6 +160,7 @@ async function suffer(
 describe('the event loop is on time during', () => {
   test.each(TROUBLES)('$name', { timeout: 180_000 }, async (trouble) => {
     const gateway = await startMetered({
+      favoured: true,
       config: testConfig({
         upstream: upstream.url,
         gateway: {
