@@ -21,6 +21,8 @@ export interface Lanes {
   open(principal: Principal, key: string): Lane;
   find(principal: Principal, key: string): Lane | undefined;
   findRun(principal: Principal, runId: string): LiveRun | undefined;
+  /** Whether the principal has any. */
+  has(principal: Principal): boolean;
   /** All of a user, in all instances. */
   ofUser(userId: string): Lane[];
   /** Forgets a lane that holds nothing. */
@@ -62,6 +64,8 @@ export function createLanes(): Lanes {
       }
       return undefined;
     },
+
+    has: (principal) => sessionsOf(principal) !== undefined,
 
     ofUser: (userId) =>
       [...(users.get(userId)?.values() ?? [])].flatMap((sessions) => [...sessions.values()]),

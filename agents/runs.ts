@@ -4,6 +4,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createTurnBudget } from '../providers/turn-budget.ts';
 import type { Catalog, ConfiguredModel } from './definition.ts';
 import { createLanes, type Lane } from './lanes.ts';
 import type { ModelCaller } from './model-call.ts';
@@ -38,6 +39,8 @@ export interface RunsOptions {
   maxPerUser: () => number;
   /** Characters at which an answer is cut off. */
   maxAnswerChars: () => number;
+  /** Where several processes serve: whether this one may run the principal's sessions. It may from then on. */
+  claim?: (principal: Principal) => boolean;
   /** A checkpoint is durable; `chars` counts UTF-16 units. */
   onCheckpoint?: (run: LiveRun, chars: number) => void;
   /** Where errors go that should not happen: a storage that refuses, a bug. */
@@ -62,6 +65,8 @@ export interface Runs {
   /** Active first, then queued. */
   of(principal: Principal, key: string): readonly LiveRun[];
   find(principal: Principal, runId: string): LiveRun | undefined;
+  /** Whether anything of the principal's is under way, or waits. */
+  has(principal: Principal): boolean;
   /** Takes up what was accepted and not started before a restart. */
   resume(queued: readonly QueuedRun[]): void;
   /** Runs under way in this process. */
@@ -80,6 +85,7 @@ export function createRuns(options: RunsOptions): Runs {
   const accepting = new Set<Promise<AcceptedTurn>>();
   /** Users whose sessions are all being emptied: settles when that is done. */
   const leaving = new Map<string, Promise<void>>();
+  const starts = createTurnBudget({ budgetMs: STARTING_MS, now: () => performance.now() });
   let draining = false;
   let stopped = false;
   const stopping = Promise.withResolvers<void>();
@@ -164,6 +170,7 @@ export function createRuns(options: RunsOptions): Runs {
   async function execute(run: LiveRun): Promise<void> {
     // The acknowledgement of the send leaves first; then the work begins.
     await nextTurn();
+    await new Promise<void>(starts.run);
     if (run.record.state === 'queued' && !(await markStarted(run))) return;
     const agent = options.catalog().agents.get(run.record.agentId);
     if (!agent) return refuse(run, `The agent "${run.record.agentId}" is not configured any more.`);
@@ -242,7 +249,9 @@ export function createRuns(options: RunsOptions): Runs {
     async send(principal, key, turn) {
       const found = free(principal, key);
       const lane = found instanceof Promise ? await found : found;
-      if (draining) return { outcome: 'refused', reason: 'draining' };
+      // Another process may have taken the principal over since its last socket here was closed.
+      const isOwn = options.claim?.(principal) ?? true;
+      if (draining || !isOwn) return { outcome: 'refused', reason: 'draining' };
       const ahead = lane.queue.length + lane.accepting.size;
       const idle = !lane.active && ahead === 0;
       // Without an active run, the first of those ahead is about to be it.
@@ -312,6 +321,8 @@ export function createRuns(options: RunsOptions): Runs {
 
     find: (principal, runId) => lanes.findRun(principal, runId),
 
+    has: lanes.has,
+
     resume(queued) {
       for (const { principal, run } of queued) {
         const lane = lanes.open(principal, run.sessionKey);
@@ -335,6 +346,9 @@ export function createRuns(options: RunsOptions): Runs {
     },
   };
 }
+
+/** Of one turn of the event loop: to read a context and call a model takes a millisecond, for each of a herd. */
+const STARTING_MS = 4;
 
 /** A run that the store could not mark as started stays queued there. */
 const KEPT_FOR_LATER: RunFailure = {

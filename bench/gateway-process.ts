@@ -100,7 +100,7 @@ function listeningPort(child: ChildProcess): Promise<number> {
 }
 
 /** Defaults but for what a benchmark on one machine cannot do without. */
-function configuration(upstreamPort: number): object {
+export function configuration(upstreamPort: number) {
   return {
     gateway: {
       bind: 'loopback',

@@ -6,9 +6,10 @@ import { idle } from './load/idle.ts';
 import { paced } from './load/paced.ts';
 import { requests } from './load/requests.ts';
 import { saturated } from './load/saturated.ts';
+import { workers } from './load/workers.ts';
 import { serveTasks } from './remote.ts';
 
-const tasks = { alone, paced, saturated, handshakes, idle, requests };
+const tasks = { alone, paced, saturated, handshakes, idle, requests, workers };
 
 export type LoadTasks = typeof tasks;
 

@@ -22,10 +22,11 @@ import { paced } from './scenarios/paced.ts';
 import { saturated } from './scenarios/saturated.ts';
 import { start } from './scenarios/start.ts';
 import { store } from './scenarios/store.ts';
+import { workers } from './scenarios/workers.ts';
 import { type Setup, startSetup } from './setup.ts';
 import { type Table, toMarkdown } from './table.ts';
 
-const SCENARIOS = { alone, paced, saturated, handshakes, memory, store, start };
+const SCENARIOS = { alone, paced, saturated, handshakes, memory, store, start, workers };
 
 const USAGE = `npm run bench -- [--quick] [--only name,…] [--profile | --document]
 

@@ -16,6 +16,11 @@ export interface SocketFilter {
   instanceId?: string;
 }
 
+export interface SocketCount {
+  sockets: number;
+  users: number;
+}
+
 /** What was removed of a user. */
 export interface DeletedUser {
   sockets: number;
@@ -32,8 +37,9 @@ export interface AdminOptions {
   /** The same for what the portal's token does not reach: without one, nothing does. */
   operatorToken: () => string | undefined;
   /** Closes what matches; how many that were. */
-  closeSockets: (filter: SocketFilter) => number;
-  countSockets: () => { sockets: number; users: number };
+  closeSockets: (filter: SocketFilter) => number | Promise<number>;
+  /** A user whose instances are on several workers counts once on each. */
+  countSockets: () => SocketCount | Promise<SocketCount>;
   /** Removes everything of a user; resolves when nothing of it is left. */
   deleteUser: (userId: string) => Promise<DeletedUser>;
   log: Logger;
@@ -74,7 +80,7 @@ const PATHS: ReadonlyMap<string, Path> = new Map([
   [
     '/v1/sockets',
     {
-      methods: { GET: (_request, options) => ({ status: 200, body: options.countSockets() }) },
+      methods: { GET: countSockets },
       roles: ['portal', 'operator'],
     },
   ],
@@ -145,6 +151,10 @@ function roleOf(request: IncomingMessage, options: AdminOptions): Role | undefin
   return isFor(options.token()) ? 'portal' : undefined;
 }
 
+async function countSockets(_request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+  return { status: 200, body: await options.countSockets() };
+}
+
 async function closeSockets(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
   const text = await readBody(request);
   if (text === undefined) return notWhole();
@@ -154,7 +164,7 @@ async function closeSockets(request: IncomingMessage, options: AdminOptions): Pr
     const rest = `at least one of them, each of 1 to ${MAX_ID_CHARS} characters, nothing else.`;
     return refusal(400, 'bad_body', `${expected}, ${rest}`);
   }
-  const closed = options.closeSockets(filter);
+  const closed = await options.closeSockets(filter);
   const { userId: user, instanceId: instance } = filter;
   options.log.info({ event: 'sockets_closed', user, instance, closed });
   return { status: 200, body: { closed } };

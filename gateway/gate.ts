@@ -1,6 +1,7 @@
 /** Who may come in: judges each upgrade, keeps what was judged, and judges again when the rules change. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Principal } from '../agents/principal.ts';
 import type { SocketFilter } from './admin.ts';
 import type { Config } from './config/schema.ts';
 import type { Connection, Socket } from './connection.ts';
@@ -39,13 +40,21 @@ export interface Gate {
   /** Closes the sockets of a user, of an instance, or of both at once; how many those were. */
   closeMatching(filter: SocketFilter, close: Close): number;
   count(): { sockets: number; users: number };
+  /** Whether a socket of this principal is open. */
+  has(principal: Principal): boolean;
 }
 
 /** Between two parts of what `closeAll` closes, in milliseconds, and how many a part has at the least. */
 const PART_MS = 100;
 const PART_SOCKETS = 100;
 
-export function createGate(config: () => Config, log: Logger): Gate {
+/** Where several processes serve: which principals are this one's (`workers/ownership.ts`). */
+export interface Claims {
+  claim(principal: Principal): boolean;
+  loosen(principal: Principal): void;
+}
+
+export function createGate(config: () => Config, log: Logger, claims: Claims): Gate {
   const sockets = createSockets(() => config().gateway.limits);
   let policy = compileTrust(config().gateway);
 
@@ -58,6 +67,10 @@ export function createGate(config: () => Config, log: Logger): Gate {
       ...(decision.header !== undefined && { header: decision.header }),
       ...(decision.requestId !== undefined && { requestId: decision.requestId }),
     });
+  }
+
+  function loosen(decision: TrustDecision): void {
+    if (decision.ok) claims.loosen(decision.principal);
   }
 
   function turnedAway(socket: Socket, decision: TrustDecision, close: Close): SocketHandler {
@@ -73,7 +86,7 @@ export function createGate(config: () => Config, log: Logger): Gate {
       received() {},
       alive() {},
       drained() {},
-      closed() {},
+      closed: () => loosen(decision),
     };
   }
 
@@ -93,6 +106,7 @@ export function createGate(config: () => Config, log: Logger): Gate {
       closed(code) {
         sockets.remove(connection, decision);
         connection.closed(code);
+        loosen(decision);
       },
     };
   }
@@ -112,6 +126,10 @@ export function createGate(config: () => Config, log: Logger): Gate {
       if (!decision.ok) refusedInLog(decision);
       if (!decision.ok && decision.stage === 'upgrade') {
         return { status: 403, body: { error: 'forbidden' } };
+      }
+      // The proxy asks the next process, and so finds the one that serves this principal's other tabs.
+      if (decision.ok && !claims.claim(decision.principal)) {
+        return { status: 503, body: { error: 'served by another worker' } };
       }
       const kept = retainFacts(policy, facts);
       return (socket) => {
@@ -154,6 +172,8 @@ export function createGate(config: () => Config, log: Logger): Gate {
       for (const connection of meant) connection.close(close);
       return meant.length;
     },
+
+    has: (principal) => sockets.matching(principal).length > 0,
 
     count: () => ({ sockets: sockets.all.size, users: sockets.users() }),
   };

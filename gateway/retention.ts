@@ -11,7 +11,7 @@ const HOUR_MS = 3_600_000;
 export interface RetentionOptions {
   config: () => Config;
   store: SessionStore;
-  hub: Hub;
+  hub: Pick<Hub, 'sessionChanged'>;
   log: Logger;
   now: () => number;
 }

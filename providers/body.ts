@@ -1,7 +1,7 @@
 /** The body of a response over node:http, pulled chunk by chunk within the turns that reading has. */
 
 import type { IncomingMessage } from 'node:http';
-import type { ReadingTurns } from './reading-turns.ts';
+import type { TurnBudget } from './turn-budget.ts';
 
 /** How long, and how far, the rest of an answer is read so that its connection can be kept. */
 const DRAIN_MS = 1_000;
@@ -13,7 +13,7 @@ const READ_AHEAD_BYTES = 64 * 1024;
 export interface BodyOptions {
   /** The body ends here for its reader, however long it goes on. */
   maxBytes: number;
-  turns: ReadingTurns;
+  turns: TurnBudget;
   /** What the reader is told if the connection breaks. */
   broken: (error: Error) => Error;
 }

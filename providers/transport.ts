@@ -8,7 +8,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { readBody } from './body.ts';
-import { PROCESS_TURNS } from './reading-turns.ts';
+import { READING } from './turn-budget.ts';
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
@@ -101,7 +101,7 @@ function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefin
   }
   const body = readBody(message, {
     maxBytes: statusCode >= 400 ? MAX_ERROR_BYTES : Number.POSITIVE_INFINITY,
-    turns: PROCESS_TURNS,
+    turns: READING,
     broken: (error) => (signal?.aborted ? aborted() : error),
   });
   const response = new Response(toStream(body), options);

@@ -112,6 +112,58 @@ export function createCheckpointer(db: Db, everyMs = EVERY_MS): Checkpointer {
   };
 }
 
+/** Of a database in memory. */
+export const NO_CHECKPOINTER: Checkpointer = { committed() {}, close: () => undefined };
+
+/** A worker leaves the log to its supervisor: a commit that moved it would hold up the worker's sockets. */
+export function leaveCheckpoints(db: Db): Checkpointer {
+  db.pragma('wal_autocheckpoint = 0');
+  return NO_CHECKPOINTER;
+}
+
+/** Between two tries to begin the log anew in an instant at which nobody writes or reads, in milliseconds, and how many. */
+const AGAIN_MS = 5;
+const TRIES = 100;
+
+/**
+ * The supervisor's, for all processes that write. It serves no socket, so it needs no thread. While the log
+ * begins anew nobody can write, so most of it is moved before, beside the writers.
+ */
+export function createSharedCheckpointer(db: Db, everyMs = EVERY_MS): Checkpointer {
+  let again: NodeJS.Timeout | undefined;
+  db.pragma('wal_autocheckpoint = 0');
+
+  function beginAnew(tries: number): void {
+    const standing = db.pragma('busy_timeout', { simple: true });
+    try {
+      // To wait for a reader, a backup say, would keep the writers waiting too.
+      db.pragma('busy_timeout = 0');
+      if (db.pragma('wal_checkpoint(PASSIVE)', { simple: true }) === 0) {
+        const isBusy = db.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) !== 0;
+        if (isBusy && tries > 1) again = setTimeout(beginAnew, AGAIN_MS, tries - 1).unref();
+      }
+    } catch {
+      // A full disk, say: the commits tell of it, and this is tried again.
+    } finally {
+      db.pragma(`busy_timeout = ${String(standing)}`);
+    }
+  }
+
+  const timer = setInterval(() => {
+    const bytes = statSync(`${db.name}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    clearTimeout(again);
+    if (bytes >= RESTART_BYTES) beginAnew(TRIES);
+  }, everyMs).unref();
+  return {
+    committed() {},
+    close() {
+      clearInterval(timer);
+      clearTimeout(again);
+      return undefined;
+    },
+  };
+}
+
 /** Runs in the thread, from its own text: it can use nothing of this module, so that it needs no file. */
 function inThread(): void {
   const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads');

@@ -105,8 +105,9 @@ function configure(db: Db): void {
   db.pragma(`journal_size_limit = ${JOURNAL_LIMIT_BYTES}`);
 }
 
-/** Moves the log into the database file and closes both. */
-export function closeDatabase(db: Db): void {
+/** Moves the log into the database file and closes both; `others` still write to it, who will do that. */
+export function closeDatabase(db: Db, others = false): void {
+  if (others) return void db.close();
   try {
     // Another process that still reads makes this a no-op; the next opening catches up.
     db.pragma('wal_checkpoint(TRUNCATE)');

@@ -22,6 +22,8 @@ export interface ForkRequest {
   messageId: string;
   to: { key: string; agentId: string; timestamp: number };
   newId: () => string;
+  /** The process that makes the copy. */
+  owner: number;
   /** That the user may have stored; 0 is no limit. */
   maxBytes: number;
 }
@@ -91,7 +93,7 @@ function begin(tables: Tables, request: ForkRequest): Plan | MoveRefusal {
   if (pending.some((slot) => transcript.onPath(session.id, leaf, slot))) return 'busy';
   return {
     source: session.id,
-    target: hiddenSession(tables, session, to, newId()),
+    target: hiddenSession(tables, session, request, newId()),
     leaf: { branch: leaf.branch, depth: leaf.depth },
     message: isUser ? toMessage(entry) : undefined,
   };
@@ -100,11 +102,11 @@ function begin(tables: Tables, request: ForkRequest): Plan | MoveRefusal {
 function hiddenSession(
   { sessions, transcript }: Tables,
   { model }: SessionRow,
-  { agentId, timestamp }: ForkRequest['to'],
+  { to: { agentId, timestamp }, owner }: ForkRequest,
   sessionId: string,
 ): number {
   const chosen = model === null ? {} : { model };
-  const target = sessions.insertHidden({ sessionId, agentId, timestamp, ...chosen });
+  const target = sessions.insertHidden({ sessionId, agentId, timestamp, ...chosen }, owner);
   transcript.startBranch(target, sessionId);
   return target;
 }

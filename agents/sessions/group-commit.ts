@@ -14,6 +14,9 @@ const MAX_MS = 5;
 /** Between attempts to write while commits fail and nobody writes, in milliseconds. */
 const PROBE_MS = 1_000;
 
+/** Between attempts to begin while another process of this gateway commits, in milliseconds. */
+const RETRY_MS = 1;
+
 export interface GroupCommit {
   /**
    * Runs `operation`, which must be synchronous, in the next commit and resolves with what it
@@ -47,6 +50,11 @@ export interface GroupCommitOptions {
   /** Called when commits begin to fail, with the reason, and with nothing when they succeed again. */
   onHealth?: (failure: StoreUnavailableError | undefined) => void;
   probeMs?: number;
+  /**
+   * Other processes of this gateway write too: for so many milliseconds a commit waits for them, and the event
+   * loop goes on meanwhile. 0: nobody else is expected, and SQLite's own short wait is enough.
+   */
+  patienceMs?: number;
   /** Called after each commit. */
   onCommit?: () => void;
   /** How commits come to the disk; absent for a database in memory. */
@@ -55,6 +63,7 @@ export interface GroupCommitOptions {
 
 export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): GroupCommit {
   const { now = () => performance.now(), onHealth, onCommit, probeMs = PROBE_MS, sync } = options;
+  const { patienceMs = 0 } = options;
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
   const rollback = db.prepare('ROLLBACK');
@@ -64,6 +73,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   const moveLog = db.prepare<[], { log: number; checkpointed: number }>(
     'PRAGMA wal_checkpoint(PASSIVE)',
   );
+  const standing = db.pragma('busy_timeout', { simple: true });
   let queue: Waiting[] = [];
   let scheduled = false;
   let closed = false;
@@ -75,6 +85,8 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   let syncing = false;
   /** The disk refused a sync: what was committed since the last good one may not be on it. */
   let doubt: StoreUnavailableError | undefined;
+  /** Since when this one waits for another process's commit. */
+  let waitsSince: number | undefined;
 
   /** A commit ended well, or with a failure of the file: what concerns everybody, unlike a failed operation. */
   function told(failure: StoreUnavailableError | undefined): void {
@@ -111,11 +123,39 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   function schedule(): void {
     if (scheduled || queue.length === 0) return;
     scheduled = true;
-    setImmediate(() => {
+    const turn = () => {
       scheduled = false;
       flush(MAX_MS);
       schedule();
-    });
+    };
+    if (waitsSince === undefined) setImmediate(turn);
+    else setTimeout(turn, RETRY_MS);
+  }
+
+  /** False: another process commits now, and this one is to try again. */
+  function begun(): boolean {
+    if (patienceMs === 0 || closed) {
+      // The last ones have nobody to hold up any more.
+      if (patienceMs > 0) db.pragma(`busy_timeout = ${patienceMs}`);
+      begin.run();
+      return true;
+    }
+    try {
+      // To sleep in SQLite would hold up every socket of this process.
+      db.pragma('busy_timeout = 0');
+      begin.run();
+      waitsSince = undefined;
+      return true;
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      waitsSince ??= now();
+      const isPatient = !failing && now() - waitsSince < patienceMs;
+      if (isPatient) return false;
+      waitsSince = undefined;
+      throw error;
+    } finally {
+      db.pragma(`busy_timeout = ${String(standing)}`);
+    }
   }
 
   /** One transaction. Nobody hears anything before it is durable. */
@@ -125,7 +165,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     const done: Committed[] = [];
     try {
       if (db.inTransaction) rollback.run();
-      begin.run();
+      if (!begun()) return;
       const end = now() + budgetMs;
       for (const operation of batch) {
         done.push({ settle: inSavepoint(operation), reject: operation.reject });
@@ -253,6 +293,10 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
       recovered.resolve();
     },
   };
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY');
 }
 
 function unavailable(cause: unknown): StoreUnavailableError {

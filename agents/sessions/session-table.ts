@@ -103,7 +103,12 @@ export function createSessionTable(db: Db) {
   const bury = db.prepare(
     `UPDATE sessions SET user_id = '', instance_id = '', session_key = 'buried:' || id WHERE id = ?`,
   );
-  const buried = db.prepare<[], number>(`SELECT id FROM sessions WHERE user_id = ''`).pluck();
+  const buried = db
+    .prepare<[string], number>(
+      `SELECT id FROM sessions
+       WHERE user_id = '' AND (session_key GLOB 'buried:*' OR session_key GLOB ?)`,
+    )
+    .pluck();
   const grow = db.prepare('UPDATE sessions SET bytes = bytes + @bytes WHERE id = @id');
   const storedBytes = db
     .prepare<[string], number>('SELECT bytes FROM stored_bytes WHERE user_id = ?')
@@ -172,8 +177,9 @@ export function createSessionTable(db: Db) {
     },
 
     /** Like `insert`, but nobody's: it cannot be found before `publish`. */
-    insertHidden(session: Omit<NewSession, 'key'>): number {
-      const hidden = { userId: '', instanceId: '', key: session.sessionId, label: null };
+    insertHidden(session: Omit<NewSession, 'key'>, owner: number): number {
+      const key = `copy:${owner}:${session.sessionId}`;
+      const hidden = { userId: '', instanceId: '', key, label: null };
       const { model = null, ...rest } = session;
       return Number(insert.run({ ...rest, ...hidden, model }).lastInsertRowid);
     },
@@ -188,8 +194,11 @@ export function createSessionTable(db: Db) {
       bury.run(id);
     },
 
-    /** Sessions that are nobody's: buried, or never published. */
-    buried: (): number[] => buried.all(),
+    /**
+     * Sessions that are nobody's: buried by whomever, or never published by this process that died. Without one,
+     * by any: then none may be about to be.
+     */
+    buried: (owner?: number): number[] => buried.all(owner === undefined ? '*' : `copy:${owner}:*`),
 
     /** `counts`: the answer is one that a user may not have read yet. */
     answered(id: number, usage: Usage | undefined, to: Answered): void {

@@ -1,13 +1,19 @@
 /** The session store on SQLite: reads go straight to the tables, writes through the group commit. */
 
 import { randomUUID } from 'node:crypto';
+import type { Principal } from '../principal.ts';
 import { listBranches, refused, rewind, switchBranch } from './branching.ts';
-import { createCheckpointer } from './checkpointer.ts';
+import {
+  createCheckpointer,
+  createSharedCheckpointer,
+  leaveCheckpoints,
+  NO_CHECKPOINTER,
+} from './checkpointer.ts';
 import { createCopyTable } from './copy-table.ts';
 import { closeDatabase, type Db, IN_MEMORY, openDatabase } from './database.ts';
 import { fork } from './fork.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { lockStore, type Unlock } from './lock.ts';
+import { lockStore, shareStore, type Unlock } from './lock.ts';
 import { createLogSync, type LogSync } from './log-sync.ts';
 import { guarded, guardedWalk, unreadable } from './read-guard.ts';
 import { type SessionRow, toMessage, toRun, toSession } from './records.ts';
@@ -56,7 +62,22 @@ export interface SessionStoreOptions {
   logSync?: LogSync;
   /** Called when the store has been closed. */
   unlock?: Unlock;
+  /** Other processes of this gateway write to the file too. */
+  sharing?: Sharing;
 }
+
+export interface Sharing {
+  /** The supervisor keeps the file in order for all: it moves the log into the database. */
+  role: 'supervisor' | 'worker';
+  /** Names this process among those that write. */
+  owner: number;
+}
+
+/**
+ * How long a write waits for the commits of other processes, in milliseconds. They take milliseconds each, so who
+ * waits for longer has met a disk or a program that is in trouble.
+ */
+const PATIENCE_MS = 2_000;
 
 /**
  * Opens the store at `path`, a file or `:memory:`, and migrates it. A file belongs to one process at a
@@ -77,9 +98,46 @@ export function openSessionStore(options: { path: string } & SessionStoreOptions
   }
 }
 
+/**
+ * The supervisor's: it owns the file, and its workers of this `generation` share it. Nobody else does, so it may
+ * `recover`.
+ *
+ * @throws {StoreFileError} as `openSessionStore`.
+ */
+export function openSupervisedStore(
+  options: { path: string; generation: number } & SessionStoreOptions,
+): SessionStore {
+  const unlock = lockStore(options.path, options.generation);
+  try {
+    const sharing: Sharing = { role: 'supervisor', owner: 0 };
+    return createSessionStore(openDatabase(options.path), { ...options, unlock, sharing });
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+/**
+ * A worker's, on a file that its supervisor has opened and migrated.
+ *
+ * @throws {StoreFileError} `in_use` if that supervisor is gone and another has taken its place.
+ */
+export function openWorkerStore(
+  options: { path: string; generation: number; owner: number } & SessionStoreOptions,
+): SessionStore {
+  const unlock = shareStore(options.path, options.generation);
+  try {
+    const sharing: Sharing = { role: 'worker', owner: options.owner };
+    return createSessionStore(openDatabase(options.path), { ...options, unlock, sharing });
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
 /** The store on a database that `openDatabase` has opened; closing the store closes it. */
 export function createSessionStore(db: Db, options: SessionStoreOptions = {}): SessionStore {
-  const { now = Date.now, newId = randomUUID, maxBytesPerUser = () => 0 } = options;
+  const { now = Date.now, newId = randomUUID, maxBytesPerUser = () => 0, sharing } = options;
   const sessions = createSessionTable(db);
   const transcript = createTranscriptTable(db);
   const runs = createRunTable(db);
@@ -92,9 +150,10 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
     ...(options.elapsed && { now: options.elapsed }),
     ...(options.onHealth && { onHealth: options.onHealth }),
     ...(options.probeMs !== undefined && { probeMs: options.probeMs }),
-    onCommit: () => checkpointer?.committed(),
+    ...(sharing && { patienceMs: PATIENCE_MS }),
+    onCommit: () => checkpointer.committed(),
   });
-  const checkpointer = db.memory ? undefined : createCheckpointer(db, options.checkpointMs);
+  const checkpointer = checkpointerFor(db, options);
   let closed: Promise<void> | undefined;
 
   function reread(row: SessionRow): SessionRecord {
@@ -106,10 +165,10 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
   async function end(): Promise<void> {
     writes.close();
     sync?.close();
-    const thread = checkpointer?.close();
+    const thread = checkpointer.close();
     if (thread) await thread;
     try {
-      closeDatabase(db);
+      closeDatabase(db, sharing?.role === 'worker');
     } finally {
       options.unlock?.();
     }
@@ -241,6 +300,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
         messageId: id,
         to,
         newId,
+        owner: sharing?.owner ?? 0,
         maxBytes: maxBytesPerUser(),
       }),
 
@@ -273,9 +333,14 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
         return message && { message, session: reread(row) };
       }),
 
-    async recover(timestamp) {
-      const recovery = await writes.submit(() => recover(tables, timestamp));
-      void purge(tables, copies, writes, sessions.buried());
+    async recover(timestamp, inheritance) {
+      const isMeant = (principal: Principal) => inheritance?.has(principal) ?? true;
+      const recovery = await writes.submit(() => recover(tables, timestamp, isMeant));
+      // Copies that other processes are making are nobody's too, and must stay.
+      const left = inheritance
+        ? inheritance.owners.flatMap((owner) => sessions.buried(owner))
+        : sessions.buried();
+      void purge(tables, copies, writes, [...new Set(left)]);
       return recovery;
     },
 
@@ -290,6 +355,13 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       return closed;
     },
   };
+}
+
+function checkpointerFor(db: Db, { sharing, checkpointMs }: SessionStoreOptions) {
+  if (db.memory) return NO_CHECKPOINTER;
+  if (sharing?.role === 'supervisor') return createSharedCheckpointer(db, checkpointMs);
+  if (sharing) return leaveCheckpoints(db);
+  return createCheckpointer(db, checkpointMs);
 }
 
 function historyPage(tables: Tables, row: SessionRow, query: HistoryQuery): HistoryPage {

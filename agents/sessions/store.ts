@@ -279,17 +279,25 @@ export interface Recovery {
   queued: readonly QueuedRun[];
 }
 
+/** What a process takes over of others that died. */
+export interface Inheritance {
+  /** The numbers of those others. */
+  owners: readonly number[];
+  /** Whose sessions they served. */
+  has(principal: Principal): boolean;
+}
+
 /** The database cannot be written, or read (disk full, I/O, lock, corruption). `message` names no path. */
 export class StoreUnavailableError extends Error {
   override readonly name = 'StoreUnavailableError';
 }
 
-type StoreFileReason = 'foreign' | 'newer' | 'in_use' | 'unusable';
+type StoreFileReason = 'foreign' | 'newer' | 'in_use' | 'workers_left' | 'unusable';
 
 /**
  * The file cannot be opened as a session store: `foreign`, it belongs to another program; `newer`,
- * a later release wrote it; `in_use`, another process owns it; `unusable`, anything else (see
- * `cause`). For operators; names no path.
+ * a later release wrote it; `in_use`, another process owns it; `workers_left`, its owner has ended and
+ * workers of that one are about to; `unusable`, anything else (see `cause`). For operators; names no path.
  */
 export class StoreFileError extends Error {
   override readonly name = 'StoreFileError';
@@ -408,8 +416,11 @@ export interface SessionStore {
    * nothing.
    */
   recovery(): Promise<void> | undefined;
-  /** Once, before serving. */
-  recover(timestamp: number): Promise<Recovery>;
+  /**
+   * Ends what was under way when this store's process died: once, before serving. With `inheritance`, what was under
+   * way in other processes that serve the same file, after their deaths.
+   */
+  recover(timestamp: number, inheritance?: Inheritance): Promise<Recovery>;
   /** Commits what is pending and closes the file. */
   close(): Promise<void>;
 }

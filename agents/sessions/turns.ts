@@ -195,8 +195,12 @@ export function reset(tables: Tables, row: SessionRow, sessionId: string, timest
 }
 
 /** Ends what was under way when the process died, with the text that had been saved by then. */
-export function recover(tables: Tables, timestamp: number): Recovery {
-  const active = tables.runs.active();
+export function recover(
+  tables: Tables,
+  timestamp: number,
+  isMeant: (principal: Principal) => boolean,
+): Recovery {
+  const active = tables.runs.active().filter((run) => isMeant(ownerOf(run)));
   const running = active.filter((run) => run.state === 'running');
   for (const run of running) {
     const session = tables.sessions.read(run.session);

@@ -6,7 +6,7 @@ import type { NginxValues } from '../nginx/values.ts';
 import type { RefusedStatus } from './close-codes.ts';
 import { admit, routeOf } from './judge.ts';
 import { type CountLimit, createCountLimit, createRateLimit, type RateLimit } from './limits.ts';
-import { tunnel } from './tunnel.ts';
+import { type TunnelEnd, tunnel } from './tunnel.ts';
 import { verify } from './verify.ts';
 
 /** How a handshake ended: by an HTTP status, by a close with a reason, or as a socket that has closed since. */
@@ -92,14 +92,13 @@ function enter(gates: Gates, user: string, address: string): (() => void) | unde
   };
 }
 
-function carry(
+async function carry(
   values: NginxValues,
   { request, socket, head, requestId }: Arrival,
   backend: string,
   identity: { user: string; instance: string; sessionKey: string },
-) {
-  return tunnel(request, socket, head, {
-    backend: addressIn(values, backend, identity.sessionKey),
+): Promise<TunnelEnd> {
+  const options = {
     connectMs: values.timeouts.gatewayConnectMs,
     readMs: values.timeouts.readMs,
     headers: {
@@ -110,16 +109,28 @@ function carry(
       'X-Request-ID': requestId,
       ...(values.gatewaySecret && { [values.gatewaySecret.header]: values.gatewaySecret.value }),
     },
-  });
+  };
+  const [first, ...others] = addressesIn(values, backend, identity.sessionKey);
+  let end = await tunnel(request, socket, head, { ...options, backend: first });
+  for (const address of others) {
+    if (end.failed === undefined || !end.isElsewhere || socket.destroyed) break;
+    end = await tunnel(request, socket, head, { ...options, backend: address });
+  }
+  return end;
 }
 
-/** A pool's member by the session, so that all tabs of a session meet one process. */
-function addressIn(values: NginxValues, backend: string, sessionKey: string): string {
-  const pool = values.upstreams[backend];
-  if (pool === undefined) return backend;
+/** A pool's members, the session's own first, so that all tabs of a session meet one process. */
+function addressesIn(
+  values: NginxValues,
+  backend: string,
+  sessionKey: string,
+): readonly [string, ...string[]] {
+  const pool = values.upstreams[backend] ?? [];
   let sum = 0;
   for (const char of sessionKey) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) >>> 0;
-  return pool[sum % pool.length] ?? backend;
+  const at = sum % pool.length;
+  const [first = backend, ...others] = [...pool.slice(at), ...pool.slice(0, at)];
+  return [first, ...others];
 }
 
 export function addressOf(request: IncomingMessage): string {

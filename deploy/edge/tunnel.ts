@@ -15,7 +15,9 @@ export interface TunnelOptions {
   headers: Readonly<Record<string, string>>;
 }
 
-export type TunnelEnd = { readonly failed: 502 | 504 } | { readonly failed?: undefined };
+export type TunnelEnd =
+  /** `isElsewhere`: another process of the pool may take it. */
+  { readonly failed: 502 | 504; readonly isElsewhere: boolean } | { readonly failed?: undefined };
 
 /** Of the client's own headers, these go on. */
 const FORWARDED = [
@@ -43,17 +45,18 @@ export function tunnel(
     const gateway = connect(splitAddress(options.backend));
     let answered = false;
     let received = Buffer.alloc(0);
-    const giveUp = (failed: 502 | 504) => {
+    const giveUp = (failed: 502 | 504, isElsewhere = true) => {
       clearTimeout(timer);
+      client.off('close', clientLeft);
       gateway.destroy();
-      if (!answered) resolve({ failed });
+      if (!answered) resolve({ failed, isElsewhere });
     };
     let timer = setTimeout(() => giveUp(504), options.connectMs);
     const clientLeft = () => void gateway.destroy();
     client.once('close', clientLeft);
     gateway.once('connect', () => {
       clearTimeout(timer);
-      timer = setTimeout(() => giveUp(504), options.readMs);
+      timer = setTimeout(() => giveUp(504, false), options.readMs);
       gateway.setKeepAlive(true);
       gateway.setNoDelay(true);
       gateway.write(upgradeText(request, options.headers), 'latin1');
@@ -67,7 +70,7 @@ export function tunnel(
       gateway.off('data', read);
       client.off('close', clientLeft);
       const [, status] = received.toString('latin1', 0, 32).split(' ');
-      if (status !== '101') return giveUp(status === '504' ? 504 : 502);
+      if (status !== '101') return giveUp(status === '504' ? 504 : 502, status === '503');
       answered = true;
       clearTimeout(timer);
       client.write(received);

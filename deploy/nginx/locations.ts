@@ -162,7 +162,9 @@ function admitted({ limits }: NginxValues): string {
 `;
 }
 
-function tunnel({ timeouts, gatewaySecret }: NginxValues): string {
+function tunnel({ timeouts, gatewaySecret, upstreams }: NginxValues): string {
+  // Any process of a pool may be the one that serves a user; a single gateway has two addresses at the most.
+  const tries = Math.max(2, ...Object.values(upstreams).map((pool) => pool.length));
   return `  # ---- the tunnel. Its errors are the gateway's, so they have a location of their own -------------
   location @oc_gateway {
     error_page ${GATEWAY_ANSWERS} = @oc_refuse_502;
@@ -202,7 +204,7 @@ ${gatewaySecret ? '    include oc-gateway/gateway-secret.conf;\n' : ''}    clien
     proxy_buffer_size 16k;             # the tunnel's copy buffer, one for each direction
     proxy_buffers 4 16k;
     proxy_next_upstream error timeout http_503;
-    proxy_next_upstream_tries 2;
+    proxy_next_upstream_tries ${tries};
     proxy_next_upstream_timeout 5s;
   }
 

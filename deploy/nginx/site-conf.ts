@@ -51,7 +51,8 @@ upstream oc_refusals { server ${refusals}; }
   const theirs = Object.entries(pools).map(
     ([name, addresses]) => `upstream ${name} {
   hash $oc_session_key consistent;   # all tabs of a session meet one process
-${addresses.map((address) => `  server ${address};\n`).join('')}}
+  # A 503 says "served by another process", which is no failure; and who is gone refuses at once.
+${addresses.map((address) => `  server ${address} max_fails=0;\n`).join('')}}
 `,
   );
   return ours + theirs.join('');

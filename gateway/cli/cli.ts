@@ -98,6 +98,12 @@ const COMMANDS: Readonly<Record<string, Command | undefined>> = {
     words: 0,
     run: async (io, flags) => (await import('./serve.ts')).serve(io, flags, manifest.version),
   },
+  // Not for people: what `serve` starts, if it is to be several processes.
+  worker: {
+    flags: [],
+    words: 0,
+    run: async (io) => (await import('../workers/worker.ts')).worker(io, manifest.version),
+  },
   chat: {
     flags: ['config', 'port', 'url', 'user', 'instance', 'session'],
     words: Number.POSITIVE_INFINITY,

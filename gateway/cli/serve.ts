@@ -9,9 +9,10 @@ import {
   modelChain,
   storagePath,
 } from '../config/settings.ts';
-import { type LiveConfig, type ReloadOutcome, watchConfig } from '../config/watch.ts';
+import { type LiveConfig, watchConfig } from '../config/watch.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { createLog, type Logger } from '../log.ts';
+import { announce, reportReload } from './announce.ts';
 import type { Io } from './io.ts';
 import { listenForStop } from './signals.ts';
 
@@ -37,6 +38,9 @@ export async function serve(io: Io, flags: ServeFlags, version: string): Promise
     io.stderr.write(`oc-gateway: ${formatProblem(port.problem)}\n`);
     return 1;
   }
+  if (loaded.config.gateway.workers > 1) {
+    return (await import('./serve-workers.ts')).serveWorkers(io, loaded, port.port);
+  }
   const signals = listenForStop();
   const log = createLog(loaded.config.logging.level);
   const address = listenAddress(loaded.config);
@@ -61,7 +65,7 @@ export async function serve(io: Io, flags: ServeFlags, version: string): Promise
     return 1;
   }
   followConfig(live, gateway, log);
-  announce(loaded, gateway, address.reason, log);
+  announce(loaded, { ...gateway, why: address.reason }, log);
   if (loaded.source.kind === 'built-in') io.stderr.write(welcome(loaded, gateway.port, version));
   log.info({ event: 'stopping', signal: await signals.stop });
   live.close();
@@ -76,26 +80,6 @@ export async function serve(io: Io, flags: ServeFlags, version: string): Promise
   return 0;
 }
 
-function announce(loaded: LoadedConfig, gateway: Gateway, why: string, log: Logger): void {
-  for (const problem of loaded.warnings) {
-    log.warn({ event: 'config_warning', message: formatProblem(problem) });
-  }
-  if (loaded.ignored.length > 0) {
-    log.info({ event: 'config_ignored', keys: loaded.ignored.map((each) => each.path) });
-  }
-  const silent = agentIds(loaded.config).filter((id) => modelChain(loaded.config, id).length === 0);
-  // Whatever the level: scripts read the port from this line.
-  log.child({}, { level: 'info' }).info({
-    event: 'listening',
-    host: gateway.host,
-    port: gateway.port,
-    ...(gateway.admin && { admin: gateway.admin }),
-    why,
-    config: loaded.source.kind === 'file' ? loaded.source.path : 'built-in demonstration',
-    ...(silent.length > 0 && { agentsWithoutModel: silent }),
-  });
-}
-
 /** Edits reach the running gateway by themselves, and at once with SIGHUP. */
 function followConfig(live: LiveConfig, gateway: Gateway, log: Logger): void {
   live.subscribe((config) => {
@@ -103,24 +87,6 @@ function followConfig(live: LiveConfig, gateway: Gateway, log: Logger): void {
     gateway.reconfigured();
   });
   process.on('SIGHUP', () => live.reload());
-}
-
-function reportReload(outcome: ReloadOutcome, log: Logger): void {
-  switch (outcome.kind) {
-    case 'unchanged':
-      return log.info({ event: 'config_unchanged' });
-    case 'applied':
-      for (const problem of outcome.loaded.warnings) {
-        log.warn({ event: 'config_warning', message: formatProblem(problem) });
-      }
-      return log.info({ event: 'config_applied', afterRestart: outcome.afterRestart });
-    case 'refused':
-      return log.error({
-        event: 'config_refused',
-        message: 'The configuration before this edit stays in force.',
-        problems: outcome.failed.errors.map(formatProblem),
-      });
-  }
 }
 
 /** What a newcomer needs to know next. */

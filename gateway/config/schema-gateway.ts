@@ -184,6 +184,16 @@ export const gatewaySchema = {
       default: 18_789,
       'x-restart': true,
     },
+    workers: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 64,
+      description:
+        'Processes that serve. Above 1, each listens on a port of its own (`port`, `port` + 1, …), all share one store, and the proxy spreads sessions over them. Limits count in each process by itself, except for stored bytes.',
+      default: 1,
+      'x-oc-gateway': true,
+      'x-restart': true,
+    },
     bind: {
       type: 'string',
       enum: ['auto', 'lan', 'loopback', 'custom'],

@@ -510,6 +510,34 @@ export function describeFront(name: string, start: StartFront): void {
       await Promise.all([one.stop(), two.stop()]);
     });
 
+    test.each([
+      ['that answers 503', { status: 503 }],
+      ['that is gone', 'gone'],
+    ] as const)('a process of a pool %s is passed over, and asked again', async (_what, how) => {
+      const [busy, free] = await Promise.all([
+        startStubGateway(how === 'gone' ? 'echo' : how),
+        startStubGateway(),
+      ]);
+      if (how === 'gone') await busy.stop();
+      const users = Array.from({ length: 12 }, (_, at) => `u${at}`);
+      const chain = await startChain(start, {
+        tokens: Object.fromEntries(
+          users.map((user) => [`tok-sekret-of-user-${user}`, { user, session: `web-${user}` }]),
+        ),
+        map: () => mapLine(INSTANCE, 'oc_pool'),
+        values: { upstreams: { oc_pool: [busy.address, free.address] } },
+      });
+      for (const user of [...users, ...users]) {
+        greeted(await chain.knock({ path: urlPath(`tok-sekret-of-user-${user}`) })).close();
+      }
+      expect(free.upgrades).toHaveLength(24);
+      // Half of the users, twice each: a 503 to one of them says nothing of the others.
+      const again = busy.upgrades.map((seen) => header(seen, 'X-Session-Key') ?? '');
+      expect(again).toHaveLength(2 * new Set(again).size);
+      expect(again.length > 0).toBe(how !== 'gone');
+      await Promise.all([free.stop(), ...(how === 'gone' ? [] : [busy.stop()])]);
+    });
+
     test('a refused handshake is logged with its reason', async () => {
       const chain = await startChain(start);
       await chain.knock({ path: urlPath('tok-sekret-of-nobody-1') });

@@ -93,7 +93,7 @@ describe('a peer that fell silent', () => {
     const silentSince = performance.now();
     expect(await client.closed).toEqual({ code: 1006, reason: '' });
     // The library's own check takes 8 s at the least; what is over two intervals is a busy machine's.
-    expect(performance.now() - silentSince).toBeLessThan(4_000);
+    expect(performance.now() - silentSince).toBeLessThan(7_000);
     expect(await slow.logged('peer_silent')).toBeDefined();
     expect(await slow.logged('disconnected', { user: 'dead' })).toMatchObject({ code: 1006 });
     expect(await neighbour.request('health')).toMatchObject({ ok: true });

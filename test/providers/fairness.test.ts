@@ -2,8 +2,8 @@
 
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
-import { createReadingTurns } from '../../providers/reading-turns.ts';
 import { chunksOf, createFetch } from '../../providers/transport.ts';
+import { createTurnBudget } from '../../providers/turn-budget.ts';
 
 /** Pours on a thread of its own, so that there is always more to read than one turn can take. */
 const POURING_SERVER = `
@@ -76,7 +76,7 @@ test('what is read in one turn of the event loop is bounded, and every stream ha
 /** Work of a certain cost on a clock of the test. */
 function bench() {
   let time = 0;
-  const turns = createReadingTurns({ budgetMs: 4, now: () => time });
+  const turns = createTurnBudget({ budgetMs: 4, now: () => time });
   const done: string[] = [];
   const costs = (name: string, ms: number, then = () => {}) => {
     turns.run(() => {

@@ -16,6 +16,8 @@ export const ORIGIN = 'https://chat.example';
 
 export interface ClientOptions {
   port: number;
+  /** With its query; `/` if absent. */
+  path?: string;
   user?: string;
   instance?: string;
   session?: string;
@@ -60,7 +62,7 @@ export class RefusedError extends Error {
 
 /** Opens the socket only: the challenge arrives, nothing is sent. */
 export async function openClient(options: ClientOptions): Promise<Client> {
-  const socket = new WebSocket(`ws://127.0.0.1:${options.port}/`, {
+  const socket = new WebSocket(`ws://127.0.0.1:${options.port}${options.path ?? '/'}`, {
     headers: {
       ...(options.user !== undefined && { 'X-User-ID': options.user }),
       ...(options.instance !== undefined && { 'X-Instance-ID': options.instance }),

@@ -39,6 +39,7 @@ describe('a valid file', () => {
     expect(config).toEqual({
       gateway: {
         port: 18_789,
+        workers: 1,
         mode: 'local',
         auth: {
           mode: 'trusted-proxy',

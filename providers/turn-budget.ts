@@ -1,25 +1,28 @@
 /**
- * Keeps upstreams that pour from holding the event loop. What they sent is handed on for a few
- * milliseconds of each turn; the rest waits, first come first served, while timers, sockets and other
- * answers have theirs. Who waits reads no further, so that the network holds its upstream back.
+ * Bounds how much of one kind of work is done in one turn of the event loop, so that it cannot hold up
+ * timers, sockets and everybody else's answers. Work begins for a few milliseconds of each turn; the rest
+ * waits, first come first served.
  */
 
-export interface ReadingTurns {
+export interface TurnBudget {
   /** Runs `work` now if this turn of the event loop has room for it, else in a later one. It must not throw. */
   run(work: () => void): void;
 }
 
-export interface ReadingTurnsOptions {
+export interface TurnBudgetOptions {
   /** Milliseconds of a turn after which no further work begins; what began runs to its end. */
   budgetMs: number;
   /** Milliseconds on a clock that never goes back. */
   now: () => number;
 }
 
-/** The process has one event loop, so its endpoints share one budget. */
-export const PROCESS_TURNS = createReadingTurns({ budgetMs: 4, now: () => performance.now() });
+/**
+ * What upstreams sent is read and handed on. The process has one event loop, so its endpoints share one
+ * budget. Who waits reads no further, so that the network holds its upstream back.
+ */
+export const READING = createTurnBudget({ budgetMs: 4, now: () => performance.now() });
 
-export function createReadingTurns({ budgetMs, now }: ReadingTurnsOptions): ReadingTurns {
+export function createTurnBudget({ budgetMs, now }: TurnBudgetOptions): TurnBudget {
   const waiting: (() => void)[] = [];
   /** When the first work of this turn began. */
   let began: number | undefined;
