@@ -3,7 +3,6 @@
  * the last one, in milliseconds. The delay is that of a timer of 1 ms, so an idle loop shows a little over 1.
  */
 
-import { writeSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
 
@@ -18,8 +17,7 @@ if (isMainThread) {
     reading += 1;
     const [p50, p99] = [50, 99].map((share) => toMs(delay.percentile(share)));
     const line = { event: 'loop_delay', reading, p50, p99, max: toMs(delay.max) };
-    // As the gateway logs: `process.stdout` would change how its writes behave.
-    writeSync(1, `${JSON.stringify(line)}\n`);
+    process.stdout.write(`${JSON.stringify(line)}\n`);
     delay.reset();
   });
 }
