@@ -123,6 +123,9 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
 
   alive(): void {
     this.#peer.heard = true;
+    // The library answers pings by itself: who sends them and reads nothing would fill the memory.
+    const { maxBufferedBytes } = this.#deps.services.config().gateway.limits;
+    if (this.#socket.bufferedBytes() > maxBufferedBytes) this.cut('ping_flood');
   }
 
   tick(body: string): void {
@@ -136,7 +139,7 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
   }
 
   /** Ends it without a word; `event` is for the log. */
-  cut(event: 'peer_silent' | 'pending_cut'): void {
+  cut(event: 'peer_silent' | 'pending_cut' | 'ping_flood'): void {
     if (this.#phase === 'closed') return;
     this.#deps.services.log.info({ event, connId: this.id });
     this.#leave();
@@ -355,7 +358,7 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     const { log } = this.#deps.services;
     if (error instanceof StoreUnavailableError) {
       log.error({ event: 'store_unavailable', connId: this.id, method, err: error });
-      const message = 'The storage does not take writes now; try again in a moment.';
+      const message = 'The storage does not answer now; try again in a moment.';
       return detailedError('STORE_UNAVAILABLE', message, {}, { retryAfterMs: 2_000 });
     }
     log.error({ event: 'request_failed', connId: this.id, method, err: error });

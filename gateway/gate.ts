@@ -11,6 +11,7 @@ import type { HttpAnswer, SocketHandler } from './server.ts';
 import { createSockets, type Sockets } from './sockets.ts';
 import {
   compileTrust,
+  isProxy,
   judgeUpgrade,
   retainFacts,
   type TrustDecision,
@@ -20,6 +21,11 @@ import {
 type Make = (socket: Socket, decision: TrustDecision, kept: UpgradeFacts) => Connection;
 
 export interface Gate {
+  /**
+   * Whether a new connection may stay, of so many that have asked for nothing yet: beyond `maxPendingSockets` only one
+   * of a trusted proxy may. So nobody who reaches the port past the proxy can keep it out.
+   */
+  keeps(waiting: number, peer: () => string): boolean;
   /** 403 for a peer that is no trusted proxy; what a trusted proxy forwards is told in the handshake. */
   admit(facts: UpgradeFacts, make: Make): HttpAnswer | ((socket: Socket) => SocketHandler);
   /** Closes live sockets that the configuration in force would refuse, or would give to somebody else. */
@@ -91,6 +97,9 @@ export function createGate(config: () => Config, log: Logger, claims: Claims): G
   };
 
   return {
+    keeps: (waiting, peer) =>
+      waiting <= config().gateway.limits.maxPendingSockets || isProxy(policy, peer()),
+
     admit(facts, make) {
       const decision = judgeUpgrade(policy, facts);
       if (!decision.ok) refusedInLog(decision);

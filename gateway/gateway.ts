@@ -103,8 +103,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   const hub = createHub({
     now,
-    messageBody: (run, end) =>
-      end.message && messageBody(run.record, end.message, { showThinking: run.showThinking }),
+    messageBody: (run, message) =>
+      messageBody(run.record, message, { showThinking: run.showThinking }),
     sessionChangedBody(principal, sessionKey, reason, given) {
       const session = given ?? store.describe(principal, sessionKey);
       const row = session ? rowOf(services, principal, session) : null;
@@ -167,6 +167,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     idleSeconds: idleSeconds(limits.tickIntervalMs),
     health: () => ({ status: 200, body: { ok: true } }),
     ready: () => readiness(ready, storeFailure),
+    keeps: gate.keeps,
     upgrade(facts) {
       if (!ready) return { status: 503, body: { error: 'not ready' } };
       return gate.admit(facts, (socket, decision, kept) => {

@@ -5,8 +5,8 @@
  */
 
 import type { Principal } from '../agents/principal.ts';
-import type { LiveRun, RunEnd, RunListener } from '../agents/run.ts';
-import type { SessionRecord } from '../agents/sessions/store.ts';
+import type { LiveRun, RunListener } from '../agents/run.ts';
+import type { MessageRecord, SessionRecord } from '../agents/sessions/store.ts';
 import { cutText } from './rows.ts';
 import * as turn from './turn-events.ts';
 
@@ -74,7 +74,7 @@ export interface HubOptions {
     reason: string,
     session?: SessionRecord,
   ) => string;
-  messageBody: (run: LiveRun, end: RunEnd) => string | undefined;
+  messageBody: (run: LiveRun, message: MessageRecord) => string;
 }
 
 export function createHub(options: HubOptions): Hub {
@@ -223,8 +223,12 @@ export function createHub(options: HubOptions): Hub {
       toAgentListeners(run.principal, () => channel.events.usage(end));
       toAgentListeners(run.principal, () => channel.events.assistantWhole());
       toAgentListeners(run.principal, () => channel.events.lifecycleEnd(end));
-      const body = options.messageBody(run, end);
-      if (body !== undefined) messageAdded(run.principal, run.record.sessionKey, () => body);
+      const { message } = end;
+      if (message) {
+        // Most of the time nobody watches: a long answer is not serialised once more for that.
+        const body = () => options.messageBody(run, message);
+        messageAdded(run.principal, run.record.sessionKey, body);
+      }
       sessionChanged(run.principal, run.record.sessionKey, 'run-end', end.session);
     },
   };

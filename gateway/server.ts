@@ -53,6 +53,11 @@ export interface ServerOptions {
   maxPayloadBytes: number;
   /** A peer that neither sends nor answers pings for this long is gone (seconds, 8–960). */
   idleSeconds: number;
+  /**
+   * Whether to keep a new connection, the last of `waiting` that have not become a WebSocket. The library gives each
+   * of them ten seconds for its headers, and does not count them.
+   */
+  keeps(waiting: number, peer: () => string): boolean;
   /** Either an HTTP refusal, or what makes the socket's handler once the socket is there. */
   upgrade(facts: UpgradeFacts): HttpAnswer | ((socket: Socket) => SocketHandler);
   health(): HttpAnswer;
@@ -95,13 +100,21 @@ const EXCLUSIVE_PORT = 1;
 /** Rejects if the address cannot be bound. */
 export function listen(options: ServerOptions): Promise<Server> {
   const app = App();
+  let waiting = 0;
+  app.filter((res, change) => {
+    waiting += change;
+    if (change > 0 && !options.keeps(waiting, () => peerOf(res))) res.close();
+  });
   app.ws<SocketData>('/*', {
     maxPayloadLength: options.maxPayloadBytes + PAYLOAD_HEADROOM_BYTES,
     // No limit of the library's: beyond it, messages would be dropped without a word.
     maxBackpressure: 0,
     idleTimeout: options.idleSeconds,
     sendPingsAutomatically: true,
-    upgrade: (res, req, context) => upgrade(options, res, req, context),
+    upgrade(res, req, context) {
+      // The filter is told when an HTTP connection ends, and not when it becomes a WebSocket.
+      if (upgrade(options, res, req, context)) waiting -= 1;
+    },
     open(ws) {
       const data = ws.getUserData();
       data.handler = data.attach(new UwsSocket(ws));
@@ -194,8 +207,13 @@ class UwsSocket implements Socket {
   }
 }
 
+/** The peer of the TCP connection; a PROXY protocol header could be forged by anyone. */
+function peerOf(res: HttpResponse): string {
+  return Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+}
+
 /**
- * Everything is read here, synchronously: the request is gone when this returns. A throw would end
+ * Whether it became a WebSocket. Everything is read here, synchronously: the request is gone when this returns. A throw would end
  * the process, so nothing here may: deciding is pure, and refusing is an answer.
  */
 function upgrade(
@@ -203,13 +221,14 @@ function upgrade(
   res: HttpResponse,
   req: HttpRequest,
   context: us_socket_context_t,
-): void {
+): boolean {
   const headers: Header[] = [];
   req.forEach((name, value) => headers.push([name, value]));
-  // The peer of the TCP connection; a PROXY protocol header could be forged by anyone.
-  const peer = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
-  const verdict = options.upgrade({ peer, headers });
-  if (typeof verdict !== 'function') return answer(res, verdict);
+  const verdict = options.upgrade({ peer: peerOf(res), headers });
+  if (typeof verdict !== 'function') {
+    answer(res, verdict);
+    return false;
+  }
   res.upgrade<SocketData>(
     { attach: verdict },
     req.getHeader('sec-websocket-key'),
@@ -217,6 +236,7 @@ function upgrade(
     req.getHeader('sec-websocket-extensions'),
     context,
   );
+  return true;
 }
 
 /** An answer to HEAD must not have a body: the client would read it as the start of the next answer. */

@@ -15,6 +15,7 @@ import { fork } from './fork.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { lockStore, shareStore, type Unlock } from './lock.ts';
 import { createLogSync, type LogSync } from './log-sync.ts';
+import { guarded, guardedWalk, unreadable } from './read-guard.ts';
 import { type SessionRow, toMessage, toRun, toSession } from './records.ts';
 import { purge, removeSession } from './removal.ts';
 import { retire } from './retention.ts';
@@ -174,53 +175,53 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
   }
 
   return {
-    describe(principal, key) {
+    describe: guarded((principal, key) => {
       const row = sessions.find(principal, key);
       return row && toSession(row);
-    },
+    }),
 
-    list(principal, query) {
+    list: guarded((principal, query) => {
       const { rows, total } = sessions.list(principal, query);
       return { sessions: rows.map(toSession), total };
-    },
+    }),
 
-    history(principal, key, query) {
+    history: guarded((principal, key, query) => {
       const row = sessions.find(principal, key);
       return row && historyPage(tables, row, query);
-    },
+    }),
 
-    message(principal, key, id) {
+    message: guarded((principal, key, id) => {
       const session = sessions.find(principal, key);
       const row = session && findMessage(transcript, session, id);
       return row && toMessage(row);
-    },
+    }),
 
-    offsetOf(principal, key, id) {
+    offsetOf: guarded((principal, key, id) => {
       const session = sessions.find(principal, key);
       const row = session && findMessage(transcript, session, id);
       if (!row || !transcript.onPath(session.id, session, row)) return undefined;
       return session.depth - row.depth;
-    },
+    }),
 
-    attachment(principal, key, messageSeq, index) {
+    attachment: guarded((principal, key, messageSeq, index) => {
       const session = sessions.find(principal, key);
       return session && transcript.attachment(session.id, messageSeq, index);
-    },
+    }),
 
-    *ancestors(principal, key, beforeSeq) {
+    ancestors: guardedWalk(function* (principal, key, beforeSeq) {
       const session = sessions.find(principal, key);
       const start = session && transcript.bySeq(session.id, beforeSeq);
       if (!start) return;
       const parent = { branch: start.branch, depth: start.depth - 1 };
       const isThere = () => sessions.own(principal, session.id) !== undefined;
       for (const row of transcript.walk(session.id, parent, isThere)) yield toMessage(row);
-    },
+    }),
 
-    run(principal, key, runId) {
+    run: guarded((principal, key, runId) => {
       const session = sessions.find(principal, key);
       const row = session && runs.find(session.id, runId);
       return row && toRun(row);
-    },
+    }),
 
     durableRun: (principal, key, runId) =>
       writes.submit(() => {
@@ -233,7 +234,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       try {
         return await search.run(principal, query);
       } catch (error) {
-        if (!closed) throw error;
+        if (!closed) throw unreadable(error);
         throw new StoreUnavailableError('The session store is closed.', { cause: error });
       }
     },
@@ -275,10 +276,10 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
         return reread(row);
       }),
 
-    branches(principal, key) {
+    branches: guarded((principal, key) => {
       const row = sessions.find(principal, key);
       return row && listBranches(tables, row);
-    },
+    }),
 
     rewind: (principal, key, id) =>
       writes.submit(() => {
@@ -366,13 +367,15 @@ function checkpointerFor(db: Db, { sharing, checkpointMs }: SessionStoreOptions)
 function historyPage(tables: Tables, row: SessionRow, query: HistoryQuery): HistoryPage {
   const { transcript, runs } = tables;
   const newest = { branch: row.branch, depth: row.depth - query.offset };
-  const rows = transcript.newest(row.id, newest, query.limit);
+  const { maxBytes = Number.POSITIVE_INFINITY } = query;
+  const { rows, bytes } = transcript.newest(row.id, newest, query.limit, maxBytes);
   const pending = runs.slots(row.id).filter((slot) => transcript.onPath(row.id, row, slot));
   const oldest = rows.at(-1)?.depth ?? 1;
   const hasMore = oldest > 1;
   return {
     session: toSession(row),
     messages: rows.toReversed().map(toMessage),
+    bytes,
     hasMore,
     ...(hasMore && { nextOffset: row.depth - oldest + 1 }),
     totalMessages: row.depth - pending.length,

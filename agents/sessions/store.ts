@@ -118,11 +118,15 @@ export interface HistoryQuery {
   limit: number;
   /** Places to skip from the newest end. */
   offset: number;
+  /** Fewer messages than `limit` if they take more bytes in the store; the newest one in any case. */
+  maxBytes?: number;
 }
 
 export interface HistoryPage {
   session: SessionRecord;
   messages: readonly MessageRecord[];
+  /** What they take in the store. */
+  bytes: number;
   hasMore: boolean;
   /** Offset of the next older page; set when `hasMore`. */
   nextOffset?: number;
@@ -283,7 +287,7 @@ export interface Inheritance {
   has(principal: Principal): boolean;
 }
 
-/** The database cannot take writes (disk full, I/O, lock, corruption). `message` names no path. */
+/** The database cannot be written, or read (disk full, I/O, lock, corruption). `message` names no path. */
 export class StoreUnavailableError extends Error {
   override readonly name = 'StoreUnavailableError';
 }

@@ -48,7 +48,10 @@ const COLUMNS = `m.id, m.seq, m.branch, m.depth, m.role, m.state, m.content, m.t
 
 const FROM = 'messages m JOIN branches b ON b.session = m.session AND b.branch = m.branch';
 
-/** Messages that a walk reads at a time: a reader that stops early has read little. */
+/**
+ * Messages that a walk reads at a time, at the most. It begins with one and doubles: a reader that stops early has read
+ * little, and where messages are of megabytes that is what holds the event loop.
+ */
 const WALK_PAGE = 32;
 
 export type TranscriptTable = ReturnType<typeof createTranscriptTable>;
@@ -82,7 +85,17 @@ export function createTranscriptTable(db: Db) {
        ORDER BY m.depth DESC LIMIT @limit`,
     );
   const everything = stretch('');
-  const visible = stretch(`AND m.state <> 'pending'`);
+  const isVisible = `AND m.state <> 'pending'`;
+  const visible = stretch(isVisible);
+  // `octet_length` of a column is in its row's header: the content itself is not read.
+  const sizes = db
+    .prepare<[{ session: number; limit: number } & Stretch], number>(
+      `SELECT octet_length(m.content) FROM ${FROM}
+       WHERE m.session = +@session AND m.branch = +@branch
+         AND m.depth BETWEEN +@from AND +@to ${isVisible}
+       ORDER BY m.depth DESC LIMIT @limit`,
+    )
+    .pluck();
   const insertMessage = db.prepare(
     `INSERT INTO messages
        (session, seq, branch, depth, role, state, content, timestamp, run_id, label)
@@ -181,11 +194,13 @@ export function createTranscriptTable(db: Db) {
       return { branch, depth: depth + drafts.length };
     },
 
-    fill(id: number, answer: Answer): void {
+    /** Bytes that its content takes. */
+    fill(id: number, answer: Answer): number {
+      const content = JSON.stringify(answer.content);
       fill.run({
         id,
         state: answer.state,
-        content: JSON.stringify(answer.content),
+        content,
         timestamp: answer.timestamp,
         provider: answer.provider ?? null,
         model: answer.model ?? null,
@@ -193,6 +208,7 @@ export function createTranscriptTable(db: Db) {
         usage: answer.usage ? JSON.stringify(answer.usage) : null,
         errorMessage: answer.errorMessage ?? null,
       });
+      return Buffer.byteLength(content);
     },
 
     at: (session: number, { branch, depth }: Place): MessageRow | undefined =>
@@ -235,14 +251,25 @@ export function createTranscriptTable(db: Db) {
       return false;
     },
 
-    /** At most `limit` messages of the path to `leaf`, pending slots left out, newest first. */
-    newest(session: number, leaf: Place, limit: number): MessageRow[] {
+    /**
+     * At most `limit` messages of the path to `leaf`, pending slots left out, newest first; fewer if their content
+     * takes more than `maxBytes`, but at least one. What is left out is not read.
+     */
+    newest(session: number, leaf: Place, limit: number, maxBytes: number) {
       const rows: MessageRow[] = [];
+      let bytes = 0;
       for (const part of path(session, leaf)) {
-        if (rows.length >= limit) break;
-        rows.push(...visible.all({ session, ...part, limit: limit - rows.length }));
+        const found = sizes.all({ session, ...part, limit: limit - rows.length });
+        let fitting = 0;
+        for (const size of found) {
+          if (bytes + size > maxBytes && rows.length + fitting > 0) break;
+          bytes += size;
+          fitting += 1;
+        }
+        if (fitting > 0) rows.push(...visible.all({ session, ...part, limit: fitting }));
+        if (fitting < found.length || rows.length >= limit) break;
       }
-      return rows;
+      return { rows, bytes };
     },
 
     /**
@@ -250,10 +277,12 @@ export function createTranscriptTable(db: Db) {
      * two messages, so others may write meanwhile; it ends when the session is not there any more.
      */
     *walk(session: number, leaf: Place, isThere: () => boolean): Generator<MessageRow> {
+      let limit = 1;
       for (const part of path(session, leaf)) {
         let to = part.to;
         while (to >= part.from && isThere()) {
-          const rows = everything.all({ session, ...part, to, limit: WALK_PAGE });
+          const rows = everything.all({ session, ...part, to, limit });
+          limit = Math.min(WALK_PAGE, limit * 2);
           yield* rows;
           to = (rows.at(-1)?.depth ?? part.from) - 1;
         }

@@ -170,10 +170,9 @@ export function endRun(
   const slot = transcript.bySeq(session.id, run.answer_seq);
   if (!slot) return undefined;
   if (run.state !== 'queued' && run.state !== 'running') return toMessage(slot);
-  transcript.fill(slot.id, answer);
+  const bytes = transcript.fill(slot.id, answer);
   runs.dropChunks(slot.id);
   const { state, timestamp, errorMessage, usage } = answer;
-  const bytes = bytesOf(answer.content);
   runs.end(session.id, run.run_id, { state: RUN_STATES[state], timestamp, errorMessage });
   // After a reset the answer still belongs to what was said before, which no sum counts any more.
   if (run.session_id === session.session_id) {

@@ -125,7 +125,7 @@ export const limitsSchema = {
       type: 'integer',
       minimum: 1_000,
       maximum: 100_000_000,
-      default: 2_000_000,
+      default: 1_000_000,
       description:
         'Characters of one answer, thoughts and tool arguments included. A longer one is cut off, kept, and marked as an error.',
       'x-oc-gateway': true,

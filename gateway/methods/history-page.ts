@@ -7,6 +7,9 @@ import { type MessageRowOptions, messageRow } from '../rows.ts';
 /** Messages that are read at a time: what a byte budget leaves out is then hardly ever read. */
 const SLICE = 50;
 
+/** Stored bytes that are read for one page: a conversation of huge messages is read in more pages. */
+const MAX_READ_BYTES = 8 * 1024 * 1024;
+
 export interface PageQuery {
   /** Most messages; at least 1. */
   limit: number;
@@ -38,10 +41,12 @@ export function readPage(
   // The opening bracket; each row then counts with the comma or the bracket behind it.
   let bytes = 1;
   let { offset } = query;
+  let maxBytes = MAX_READ_BYTES;
   for (;;) {
     const limit = Math.min(SLICE, query.limit - rows.length);
-    const slice = store.history(principal, key, { limit, offset });
+    const slice = store.history(principal, key, { limit, offset, maxBytes });
     if (!slice) return undefined;
+    maxBytes -= slice.bytes;
     const { session, totalMessages, nextOffset } = slice;
     const page = (next: number | undefined): Page => ({
       session,
@@ -55,7 +60,8 @@ export function readPage(
       if (bytes > query.maxBytes && rows.length > 0) return page(placeOf(message));
       rows.push(row);
     }
-    if (nextOffset === undefined || rows.length >= query.limit) return page(nextOffset);
+    const isFull = rows.length >= query.limit || maxBytes <= 0 || slice.messages.length < limit;
+    if (nextOffset === undefined || isFull) return page(nextOffset);
     offset = nextOffset;
   }
 

@@ -176,7 +176,7 @@ export const DETAIL_CODES = {
   },
   STORE_UNAVAILABLE: {
     code: 'UNAVAILABLE',
-    when: 'the database cannot take the write (disk full, I/O error, locked)',
+    when: 'the database cannot be written, or read (disk full, I/O error, locked)',
     retryable: true,
   },
   GATEWAY_DRAINING: {

@@ -121,6 +121,12 @@ export function compileTrust(config: TrustConfig): TrustPolicy {
   };
 }
 
+/** Whether the peer of a TCP connection is a trusted proxy. */
+export function isProxy(policy: TrustPolicy, peer: string): boolean {
+  const address = normalizeAddress(peer);
+  return address !== undefined && policy.isProxy(address);
+}
+
 /**
  * Judges an upgrade by the rules in order; the first that fails names the refusal. Pure: the same
  * policy and facts always give the same decision. Never throws.

@@ -70,7 +70,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   logRequests(app, log);
   app.get('/healthz', { exposeHeadRoute: true }, () => ({ status: 'ok' }));
   app.get('/readyz', { exposeHeadRoute: true }, (_request, reply) => {
-    const ready = parts.store.ping();
+    const ready = parts.store.isWritable(parts.now());
     void reply.code(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable' });
   });
   // Only nginx asks, for every handshake: without what browsers need.

@@ -51,8 +51,8 @@ export function openDatabase(path: string): Db {
  * A second connection to a database that `openDatabase` has opened, whose commits do not wait for
  * the disk. For what is worth nothing after a minute.
  */
-export function openHasty(path: string): Db {
-  const db = new Database(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true });
+export function openHasty(path: string, timeout = BUSY_TIMEOUT_MS): Db {
+  const db = new Database(path, { timeout, fileMustExist: true });
   configure(db, 'NORMAL');
   return db;
 }

@@ -3,11 +3,15 @@
 import { openDatabase, openHasty } from './database.ts';
 import { createInstances } from './instances.ts';
 import { createLogins } from './logins.ts';
+import { createProbe } from './probe.ts';
 import { createSocketCloses } from './socket-closes.ts';
 import { createUsers } from './users.ts';
 import { createWebchatTokens } from './webchat-tokens.ts';
 
 export { DatabaseFileError, forPeople } from './database.ts';
+
+/** How long the probe waits for a lock: a command's write is done by then, in milliseconds. */
+const PROBE_TIMEOUT_MS = 100;
 
 export type Store = ReturnType<typeof openStore>;
 
@@ -19,7 +23,7 @@ export type Store = ReturnType<typeof openStore>;
 export function openStore(path: string) {
   const db = openDatabase(path);
   const hasty = openHasty(path);
-  const ping = db.prepare('SELECT count(*) FROM instances');
+  const probing = openHasty(path, PROBE_TIMEOUT_MS);
   return {
     users: createUsers(db),
     instances: createInstances(db),
@@ -29,16 +33,10 @@ export function openStore(path: string) {
     webchatTokens: createWebchatTokens(hasty),
     /** All of `work` or nothing, and nobody else's write in between. Durable when it returns. */
     transaction: <T>(work: () => T): T => db.transaction(work).immediate(),
-    /** Whether the file answers. */
-    ping(): boolean {
-      try {
-        ping.get();
-        return true;
-      } catch {
-        return false;
-      }
-    },
+    /** Whether the file takes writes, as of now or of a second ago. */
+    isWritable: createProbe(probing),
     close(): void {
+      probing.close();
       hasty.close();
       db.close();
     },

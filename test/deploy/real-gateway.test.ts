@@ -39,7 +39,7 @@ async function converse(port: number) {
   const isEnd = (frame: Frame) => frame.event === 'chat' && frame.payload?.state === 'final';
   await inbox.find(isEnd);
   const text = inbox.items.map((frame) => frame.payload?.deltaText ?? '').join('');
-  return { hello, text };
+  return { hello, text, leave: () => socket.close(1000) };
 }
 
 describe.each([
@@ -49,6 +49,7 @@ describe.each([
   async function startReal(gatewaySecret: string) {
     const gateway = await startGateway({
       config: testConfig({
+        logging: { level: 'trace' },
         gateway: {
           auth: {
             mode: 'trusted-proxy',
@@ -73,10 +74,29 @@ describe.each([
 
   test('a conversation is held', async () => {
     const { chain, gateway } = await startReal(SECRET);
-    const { hello, text } = await converse(chain.front.port);
+    const { hello, text, leave } = await converse(chain.front.port);
     expect(hello).toMatchObject({ ok: true });
     expect(text).toContain('Who are you?');
-    expect(gateway.output()).not.toContain('sekret');
+    leave();
+    await gateway.logged('disconnected');
+    // At the most talkative level: neither a token nor what was said.
+    for (const hidden of ['sekret', SECRET, 'Who are', 'You said']) {
+      expect(gateway.output()).not.toContain(hidden);
+    }
+  });
+
+  test('a line of the front and the lines of the gateway share a request id', async () => {
+    const { chain, gateway } = await startReal(SECRET);
+    const { leave } = await converse(chain.front.port);
+    leave();
+    const connected = await gateway.logged('connected');
+    const disconnected = await gateway.logged('disconnected');
+    expect(connected['requestId']).toMatch(/^[0-9a-f]{32}$/);
+    expect(disconnected['requestId']).toBe(connected['requestId']);
+    // The line of a socket is written when it ends.
+    await expect
+      .poll(() => chain.front.logs(), { timeout: 30_000 })
+      .toContain(`"requestId":"${String(connected['requestId'])}"`);
   });
 
   test('a gateway that is asked to stop sends its own close through', async () => {

@@ -49,7 +49,7 @@ function testHub() {
       turnEnd = flush;
     },
     sessionChangedBody: () => '',
-    messageBody: () => undefined,
+    messageBody: () => '',
   });
   return {
     hub,

@@ -4,12 +4,10 @@
  * it then also prints a table of what it saw.
  */
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Client, connectClient, isTerminal } from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
-import { type GatewayProcess, startGateway } from '../support/gateway.ts';
 import { pause as pace } from '../support/upstream/http.ts';
 import {
   DONE,
@@ -19,10 +17,20 @@ import {
   startOpenAiUpstream,
   text,
 } from '../support/upstream/openai.ts';
+import {
+  descriptors,
+  type MeteredGateway,
+  percentile,
+  printRow,
+  residentMiB,
+  startMetered,
+} from './metered.ts';
 
 const SECONDS = Number(process.env['OC_SOAK_SECONDS'] ?? 12);
 const USERS = 40;
 const SAMPLE_MS = SECONDS > 60 ? 5_000 : 500;
+/** Between a user's answer and the next message: the machine is to be busy and not full. */
+const PAUSE_MS = 300;
 /** Conversations are begun anew, so that a long run measures the process and not a growing history. */
 const TURNS_PER_CONVERSATION = 10;
 
@@ -30,6 +38,9 @@ interface Sample {
   rssMiB: number;
   descriptors: number;
   readyMs: number;
+  /** The event loop's delay since the sample before. */
+  loopP99: number;
+  loopMax: number;
 }
 
 interface Tally {
@@ -39,15 +50,17 @@ interface Tally {
   wrong: string[];
 }
 
-async function sample(gateway: GatewayProcess): Promise<Sample> {
-  const status = readFileSync(`/proc/${gateway.pid}/status`, 'utf8');
+async function sample(gateway: MeteredGateway): Promise<Sample> {
+  const loop = await gateway.loopDelay();
   const startedAt = performance.now();
   const ready = await fetch(`http://127.0.0.1:${gateway.port}/readyz`);
   expect(ready.status).toBe(200);
   return {
-    rssMiB: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024,
-    descriptors: readdirSync(`/proc/${gateway.pid}/fd`).length,
+    rssMiB: residentMiB(gateway.pid),
+    descriptors: descriptors(gateway.pid),
     readyMs: performance.now() - startedAt,
+    loopP99: loop.p99,
+    loopMax: loop.max,
   };
 }
 
@@ -73,6 +86,7 @@ async function live(user: string, port: number, over: () => boolean, tally: Tall
       if (end.state === 'aborted') tally.stopped += 1;
       else check(client, runId, end.message?.content?.[0]?.text, tally);
     }
+    await pause(PAUSE_MS);
     if (turn % TURNS_PER_CONVERSATION === TURNS_PER_CONVERSATION - 1) {
       await client.request('sessions.delete', { key: sessionKey });
       // What a client of the test keeps of its frames is not the gateway's to bear.
@@ -100,9 +114,6 @@ function check(client: Client, runId: string, final: string | undefined, tally: 
     tally.wrong.push(`${runId}: what was streamed is not the answer`);
 }
 
-const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-
 test(`${USERS} users for ${SECONDS} s: nothing drifts`, {
   timeout: (SECONDS + 60) * 1_000,
 }, async () => {
@@ -113,7 +124,8 @@ test(`${USERS} users for ${SECONDS} s: nothing drifts`, {
     () => true,
     () => events(role(), ...words.flatMap((word) => [word, pace(5)]), finish('stop'), DONE),
   );
-  const gateway = await startGateway({
+  const gateway = await startMetered({
+    favoured: SECONDS > 60,
     config: testConfig({
       upstream: upstream.url,
       // These users write faster than people do.
@@ -130,15 +142,34 @@ test(`${USERS} users for ${SECONDS} s: nothing drifts`, {
   while (!over()) {
     await pause(SAMPLE_MS);
     samples.push(await sample(gateway));
+    upstream.forget();
   }
   await Promise.all(users);
 
   const third = Math.floor(samples.length / 3);
-  const [, middle, last] = [0, 1, 2].map((n) => samples.slice(n * third, (n + 1) * third));
-  const drift = (of: keyof Sample) =>
-    median((last ?? []).map((each) => each[of])) / median((middle ?? []).map((each) => each[of]));
-  const readyMs = samples.map((each) => each.readyMs).toSorted((a, b) => a - b);
-  if (SECONDS > 60) report({ tally, samples: samples.length, drift, readyMs });
+  const [, middle = [], last = []] = [0, 1, 2].map((n) =>
+    samples.slice(n * third, (n + 1) * third),
+  );
+  const median = (part: readonly Sample[], of: keyof Sample) =>
+    percentile(
+      part.map((each) => each[of]),
+      0.5,
+    );
+  const drift = (of: keyof Sample) => median(last, of) / median(middle, of);
+  if (SECONDS > 60) {
+    report(tally, samples);
+    for (const [name, part] of Object.entries({ middle, last })) {
+      const of = (field: keyof Sample) => median(part, field).toFixed(1);
+      printRow([
+        name,
+        of('rssMiB'),
+        of('descriptors'),
+        of('loopP99'),
+        of('loopMax'),
+        of('readyMs'),
+      ]);
+    }
+  }
   expect(tally.wrong).toEqual([]);
   expect(tally.answers).toBeGreaterThan(USERS);
   expect(tally.reconnects).toBeGreaterThan(USERS / 4);
@@ -149,17 +180,13 @@ test(`${USERS} users for ${SECONDS} s: nothing drifts`, {
   expect(faults).toEqual([]);
 });
 
-function report(seen: {
-  tally: Tally;
-  samples: number;
-  drift: (of: keyof Sample) => number;
-  readyMs: readonly number[];
-}): void {
-  const { tally, drift, readyMs } = seen;
-  const at = (share: number) => readyMs[Math.floor(readyMs.length * share)]?.toFixed(1);
+function report(tally: Tally, samples: readonly Sample[]): void {
+  const readyMs = samples.map((each) => each.readyMs);
   process.stdout.write(
     `${SECONDS} s, ${USERS} users: ${tally.answers} answers, ${tally.stopped} stopped, ${tally.reconnects} reconnects; ` +
-      `memory × ${drift('rssMiB').toFixed(2)}, descriptors × ${drift('descriptors').toFixed(2)} from the second third to the last; ` +
-      `/readyz p50 ${at(0.5)} ms, p99 ${at(0.99)} ms of ${seen.samples} samples\n`,
+      `/readyz p50 ${percentile(readyMs, 0.5).toFixed(1)} ms, p99 ${percentile(readyMs, 0.99).toFixed(1)} ms; ` +
+      `the worst delay of the event loop ${Math.max(...samples.map((each) => each.loopMax))} ms\n`,
   );
+  printRow(['third', 'MiB', 'descriptors', 'loop p99, ms', 'loop max, ms', '/readyz, ms']);
+  printRow(['---', '---', '---', '---', '---', '---']);
 }

@@ -34,6 +34,8 @@ export interface GatewayProcessOptions {
   config?: object;
   args?: readonly string[];
   env?: Readonly<Record<string, string>>;
+  /** A command that runs the one behind its arguments, in its own place. */
+  wrapper?: readonly string[];
   /** An existing folder, to start again where another process stopped. */
   stateDir?: string;
 }
@@ -68,19 +70,24 @@ async function launch(
   const { stateDir } = options;
   const configPath = join(stateDir, 'openclaw.json');
   if (options.config) await writeFile(configPath, JSON.stringify(options.config, null, 2));
-  const child = spawn(
+  const [command = process.execPath, ...args] = [
+    ...(options.wrapper ?? []),
     process.execPath,
-    [join(ROOT, 'gateway', 'main.ts'), 'serve', '--port', '0', ...(options.args ?? [])],
-    {
-      env: {
-        PATH: process.env['PATH'],
-        HOME: stateDir,
-        OPENCLAW_STATE_DIR: stateDir,
-        ...options.env,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+    join(ROOT, 'gateway', 'main.ts'),
+    'serve',
+    '--port',
+    '0',
+    ...(options.args ?? []),
+  ];
+  const child = spawn(command, args, {
+    env: {
+      PATH: process.env['PATH'],
+      HOME: stateDir,
+      OPENCLAW_STATE_DIR: stateDir,
+      ...options.env,
     },
-  );
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const gateway = observe(child, stateDir, configPath);
   const listening = await gateway.logged('listening');
   return Object.assign(gateway, {

@@ -70,7 +70,7 @@ describe('a valid file', () => {
           maxPendingSockets: 5_000,
           requestsPerSecond: 100,
           sendsPerMinute: 120,
-          maxAnswerChars: 2_000_000,
+          maxAnswerChars: 1_000_000,
           maxRunsPerUser: 10,
           maxStoredBytesPerUser: 1_073_741_824,
         },

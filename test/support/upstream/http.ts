@@ -92,6 +92,8 @@ export interface Upstream {
   requests: readonly RecordedRequest[];
   /** Resolves with the `index`th request (from 0) once it is here. */
   request(index: number): Promise<RecordedRequest>;
+  /** Drops what is recorded: for runs of many minutes. */
+  forget(): void;
   /** Queues scripts, one for each request to come. */
   script(...scripts: Script[]): void;
   /** Answers all matching requests with this script. */
@@ -161,6 +163,7 @@ export async function startUpstream(fallback: Script): Promise<Upstream> {
       if (arrived) return Promise.resolve(arrived);
       return new Promise((resolve) => arrivals.set(index, resolve));
     },
+    forget: () => void requests.splice(0),
     script: (...scripts) => void queue.push(...scripts),
     when: (match, script) => void rules.push({ match, script }),
     openConnections: () => connections.count(),
