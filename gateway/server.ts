@@ -75,6 +75,7 @@ export interface Server {
 
 interface SocketData {
   attach: (socket: Socket) => SocketHandler;
+  socket?: UwsSocket;
   handler?: SocketHandler;
 }
 
@@ -117,7 +118,8 @@ export function listen(options: ServerOptions): Promise<Server> {
     },
     open(ws) {
       const data = ws.getUserData();
-      data.handler = data.attach(new UwsSocket(ws));
+      data.socket = new UwsSocket(ws);
+      data.handler = data.attach(data.socket);
       data.handler.opened();
     },
     message(ws, message, isBinary) {
@@ -129,8 +131,8 @@ export function listen(options: ServerOptions): Promise<Server> {
     pong: (ws) => ws.getUserData().handler?.alive(),
     drain: (ws) => setImmediate(drained, ws),
     close(ws, code) {
-      const { handler } = ws.getUserData();
-      liveness.delete(ws);
+      const { socket, handler } = ws.getUserData();
+      socket?.gone();
       handler?.closed(code);
     },
   });
@@ -164,46 +166,52 @@ function server(host: string, token: us_listen_socket, close: () => void): Serve
   };
 }
 
-/** Sockets that are open: a call on any other would throw. */
-const liveness = new WeakSet<WebSocket<SocketData>>();
-
 /**
  * Called in a turn of its own: what is sent from within the library's callback, and does not fit the
  * network at once, would never leave. The library also calls when only part of the buffer is gone.
  */
 function drained(ws: WebSocket<SocketData>): void {
-  if (liveness.has(ws) && ws.getBufferedAmount() === 0) ws.getUserData().handler?.drained();
+  const { socket, handler } = ws.getUserData();
+  if (socket?.isDrained()) handler?.drained();
 }
 
 /** A class, and not five closures: ten thousand of them are alive at once. */
 class UwsSocket implements Socket {
-  readonly #ws: WebSocket<SocketData>;
+  /** Undefined when it is closed: a call on it would throw. */
+  #ws: WebSocket<SocketData> | undefined;
 
   constructor(ws: WebSocket<SocketData>) {
     this.#ws = ws;
-    liveness.add(ws);
+  }
+
+  gone(): void {
+    this.#ws = undefined;
+  }
+
+  isDrained(): boolean {
+    return this.#ws?.getBufferedAmount() === 0;
   }
 
   send(text: string): 'sent' | 'buffered' | 'gone' {
-    if (!liveness.has(this.#ws)) return 'gone';
+    if (!this.#ws) return 'gone';
     // 0: part of it waits in the library's buffer; 2 (dropped) cannot be without a limit.
     return this.#ws.send(text, false) === 0 ? 'buffered' : 'sent';
   }
 
   end(code: number, reason: string): void {
-    if (liveness.has(this.#ws)) this.#ws.end(code, reason);
+    this.#ws?.end(code, reason);
   }
 
   ping(): void {
-    if (liveness.has(this.#ws)) this.#ws.ping();
+    this.#ws?.ping();
   }
 
   cut(): void {
-    if (liveness.has(this.#ws)) this.#ws.close();
+    this.#ws?.close();
   }
 
   bufferedBytes(): number {
-    return liveness.has(this.#ws) ? this.#ws.getBufferedAmount() : 0;
+    return this.#ws?.getBufferedAmount() ?? 0;
   }
 }
 
