@@ -10,5 +10,7 @@ export default defineConfig({
     maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A second is what a busy machine takes for nothing at all.
+    expect: { poll: { timeout: 15_000 } },
   },
 });

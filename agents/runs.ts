@@ -348,7 +348,7 @@ export function createRuns(options: RunsOptions): Runs {
 }
 
 /** Of one turn of the event loop: to read a context and call a model takes a millisecond, for each of a herd. */
-const STARTING_MS = 4;
+const STARTING_MS = 2;
 
 /** A run that the store could not mark as started stays queued there. */
 const KEPT_FOR_LATER: RunFailure = {

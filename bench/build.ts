@@ -5,7 +5,7 @@ import { rolldown } from 'rolldown';
 import config, { output } from '../rolldown.config.ts';
 import { script } from './processes.ts';
 
-/** What `--profile` runs: there, a function's file says more than a bundle's would. */
+/** What `--profile` runs. */
 export const SOURCE_MAIN = script('..', 'gateway', 'main.ts');
 
 /** Into the folder; the program's path. */

@@ -5,11 +5,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { now } from './clock.ts';
+import { LOOP_DELAY_FLAGS } from './loop-delay.ts';
 import { endProcess, pidOf, type Role, script, spawnNode } from './processes.ts';
 
 export interface GatewayProcess {
   port: number;
   pid: number;
+  child: ChildProcess;
   /** From the spawn to the line that says that it listens, in milliseconds. */
   startMs: number;
   /** Kills it; with SIGTERM it stops in order, as it must for its profile to be written. */
@@ -24,9 +26,12 @@ export interface GatewayOptions {
   role?: Role;
   /** For Node itself. */
   nodeFlags?: readonly string[];
+  /** Whether its event loop is to be watched: see loop-delay.ts. */
+  watched?: boolean;
 }
 
-const RESULTS = script('results');
+/** Git does not see it. */
+export const RESULTS = script('results');
 
 const folders: string[] = [];
 process.on('exit', () => {
@@ -59,6 +64,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   writeFileSync(config, JSON.stringify(configuration(options.upstreamPort)));
   const flags = [
     ...(options.nodeFlags ?? []),
+    ...(options.watched ? LOOP_DELAY_FLAGS : []),
     options.main,
     'serve',
     '--config',
@@ -69,6 +75,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   const spawnedAt = now();
   const child = spawnNode(flags, {
     output: 'pipe',
+    control: options.watched ?? false,
     env: { PATH: process.env['PATH'], HOME: stateDir, OPENCLAW_STATE_DIR: stateDir },
     ...(role && { role }),
   });
@@ -76,6 +83,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   return {
     port,
     pid: pidOf(child),
+    child,
     startMs: now() - spawnedAt,
     stop: (signal) => endProcess(child, signal),
   };
@@ -108,7 +116,12 @@ export function configuration(upstreamPort: number) {
       auth: { trustedProxy: { allowLoopback: true } },
       controlUi: { allowedOrigins: [ORIGIN], dangerouslyDisableDeviceAuth: true },
       // One machine asks and sends as fast as it can, for few users.
-      limits: { requestsPerSecond: 0, sendsPerMinute: 0, maxRunsPerUser: 0 },
+      limits: {
+        requestsPerSecond: 0,
+        sendsPerMinute: 0,
+        maxRunsPerUser: 0,
+        maxSocketsPerUser: 1_000,
+      },
       shutdown: { graceSeconds: 0 },
     },
     agents: { defaults: { model: 'bench/bench' } },

@@ -10,15 +10,16 @@ export interface Order {
 /** More tokens than any measurement reads: such an answer is stopped. */
 export const ENDLESS = 1_000_000_000;
 
-const FORM = /^say (\d+) tokens, one every (\d+) ms$/;
+/** Somewhere in the text: some gateways write more into a message than its user did. */
+const FORM = /\bsay (\d+) tokens, one every (\d+) ms\b/;
 
 export function toMessage({ tokens, everyMs }: Order): string {
   return `say ${tokens} tokens, one every ${everyMs} ms`;
 }
 
-/** @throws {Error} if the text is none of ours. */
-export function toOrder(message: string): Order {
+/** Nothing if there is none in the text. */
+export function toOrder(message: string): Order | undefined {
   const [, tokens, everyMs] = FORM.exec(message) ?? [];
-  if (tokens === undefined || everyMs === undefined) throw new Error(`no order: ${message}`);
+  if (tokens === undefined || everyMs === undefined) return undefined;
   return { tokens: Number(tokens), everyMs: Number(everyMs) };
 }

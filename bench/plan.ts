@@ -16,29 +16,38 @@ export interface Plan {
   /** How long idle sockets are watched. */
   idleMs: number;
   starts: number;
-  /** Sessions in the store that is small, and in the one that is not; each has 100 messages. */
-  storedSessions: readonly [few: number, many: number];
+  /** Sessions of the stores that are compared, least first: see seed.ts for what is in them. */
+  storedSessions: readonly number[];
+  /** Of each kind. */
   requests: number;
+  /** With OpenClaw: how often a short question is asked, and how long one answer is. */
+  compared: { questions: number; tokens: number };
 }
 
 export const FULL: Plan = {
   rounds: 3,
   streams: 200,
-  saturatedTokens: 800,
+  saturatedTokens: 1_600,
   tokenEveryMs: 20,
   warmUpMs: 300,
-  windowMs: 1_000,
-  askMs: 600,
+  windowMs: 1_500,
+  askMs: 1_500,
   settleMs: 600,
-  idleSockets: 5_000,
-  idleMs: 2_000,
-  starts: 5,
-  storedSessions: [100, 1_000],
-  requests: 500,
+  idleSockets: 10_000,
+  idleMs: 9_000,
+  starts: 7,
+  storedSessions: [1_000, 10_000, 100_000],
+  requests: 600,
+  compared: { questions: 9, tokens: 500 },
 };
 
 /** For profiles: long enough that the start of the process does not matter. */
-export const PROFILED: Plan = { ...FULL, windowMs: 8_000, saturatedTokens: 5_000 };
+export const PROFILED: Plan = {
+  ...FULL,
+  windowMs: 8_000,
+  askMs: 8_000,
+  saturatedTokens: 5_000,
+};
 
 export const QUICK: Plan = {
   ...FULL,
@@ -49,8 +58,22 @@ export const QUICK: Plan = {
   askMs: 250,
   settleMs: 300,
   idleSockets: 3_000,
-  idleMs: 1_000,
+  idleMs: 1_500,
   starts: 1,
-  storedSessions: [100, 120],
+  storedSessions: [1_000, 2_000],
   requests: 200,
+  compared: { questions: 2, tokens: 50 },
 };
+
+/** For the regression guard: enough processor time for a ratio, and no more. */
+export const GUARDED: Plan = {
+  ...FULL,
+  streams: 100,
+  saturatedTokens: 800,
+  warmUpMs: 200,
+  windowMs: 800,
+  askMs: 0,
+};
+
+/** For sweeps: many points, each of a moment. */
+export const SWEPT: Plan = { ...FULL, rounds: 2, windowMs: 800, askMs: 0 };

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { allowedCores } from './proc.ts';
+import { allowedCores, descendants } from './proc.ts';
 
 /** What is measured has the first core for itself; what measures shares the others. */
 export type Role = 'subject' | 'load' | 'upstream';
@@ -14,6 +14,8 @@ export interface SpawnOptions {
   role?: Role;
   /** `ipc` opens a channel; its output then is ours. `pipe` lets us read its standard output. */
   output: 'ipc' | 'pipe';
+  /** A pipe of both directions with the number 3: see loop-delay.ts. */
+  control?: boolean;
   env?: NodeJS.ProcessEnv;
 }
 
@@ -35,9 +37,45 @@ export function spawnNode(args: readonly string[], options: SpawnOptions): Child
     stdio:
       options.output === 'ipc'
         ? ['ignore', 'inherit', 'inherit', 'ipc']
-        : ['ignore', 'pipe', 'inherit'],
+        : ['ignore', 'pipe', 'inherit', ...(options.control ? (['pipe'] as const) : [])],
     env: options.env ?? process.env,
   });
+  return remembered(child);
+}
+
+/** Runs any other program, on any core and without its output. What it starts ends with it too. */
+export function spawnProgram(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): { child: ChildProcess; stop(): Promise<void> } {
+  const child = spawn(program, args, { stdio: 'ignore', env });
+  const pid = pidOf(child);
+  // Some start their real process apart from themselves, so a signal to the group is not enough.
+  const endAll = () => {
+    for (const each of descendants(pid)) kill(each);
+  };
+  process.once('exit', endAll);
+  return {
+    child,
+    async stop() {
+      const gone = child.exitCode === null ? once(child, 'exit') : undefined;
+      endAll();
+      process.off('exit', endAll);
+      await gone;
+    },
+  };
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
+  }
+}
+
+function remembered(child: ChildProcess): ChildProcess {
   alive.add(child);
   child.once('exit', () => alive.delete(child));
   return child;

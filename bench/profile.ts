@@ -1,36 +1,46 @@
 /** Where the gateway's processor time goes under load: V8's sampling profiler, summed by function. */
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { now } from './clock.ts';
 import { script } from './processes.ts';
+import { IDLE, type Profile, placeOf, UNKNOWN } from './profile-format.ts';
+import { longestTurns } from './profile-turns.ts';
+import { runAlone } from './scenarios/alone.ts';
+import { runHandshakes } from './scenarios/handshakes.ts';
 import { runPaced } from './scenarios/paced.ts';
 import { runSaturated } from './scenarios/saturated.ts';
+import { runWatchedTabs } from './scenarios/watched.ts';
 import { type Setup, type Subject, startGatewaySubject } from './setup.ts';
 import type { Table } from './table.ts';
 
-/** A `.cpuprofile`, as far as it is read: https://chromedevtools.github.io/devtools-protocol/tot/Profiler/ */
-interface Profile {
-  nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[];
-  /** The node that ran at each sample, and the microseconds since the sample before. */
-  samples: number[];
-  timeDeltas: number[];
-}
-
 const TOP = 30;
+
+/** `CPU.<date>.<time>.<pid>.<thread>.<count>.cpuprofile` */
+const MAIN_THREAD = /\.0\.\d+\.cpuprofile$/;
 
 /** One profile for each kind of load; the files stay beside the results for a viewer. */
 export async function profile(setup: Setup): Promise<Table[]> {
   const loads = [
     { title: 'profile, paced', run: runPaced },
     { title: 'profile, saturated', run: runSaturated },
+    { title: 'profile, watched by many tabs', run: runWatchedTabs },
+    { title: 'profile, one user', run: runAlone },
+    { title: 'profile, handshakes', run: runHandshakes },
   ];
   const tables: Table[] = [];
   for (const { title, run } of loads) {
     const folder = profileFolder();
-    const gateway = await startGatewaySubject(setup, ['--cpu-prof', `--cpu-prof-dir=${folder}`]);
+    const spawnedAt = now();
+    const gateway = await startGatewaySubject(setup, {
+      nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${folder}`],
+      watched: false,
+    });
+    await setup.load.run('alone', { target: gateway.target, warmUpMs: 0, askMs: 0 });
+    const startMs = now() - spawnedAt;
     await run(setup, gateway);
-    tables.push(...summed(title, await writtenProfile(gateway, folder)));
+    const written = await writtenProfile(gateway, folder);
+    tables.push(...summed(title, withoutStart(written, startMs)));
   }
   return tables;
 }
@@ -44,19 +54,32 @@ function profileFolder(): string {
 /** It is written as the process ends in order. */
 async function writtenProfile(gateway: Subject, folder: string): Promise<Profile> {
   await gateway.stop('SIGTERM');
-  const [file] = readdirSync(folder);
+  // The checkpointer's thread writes one too.
+  const file = readdirSync(folder).find((name) => MAIN_THREAD.test(name));
   if (file === undefined) throw new Error('the gateway wrote no profile');
   return JSON.parse(readFileSync(join(folder, file), 'utf8'));
 }
 
-function summed(title: string, { nodes, samples, timeDeltas }: Profile): Table[] {
+/** The loading of programs, the SDK's included, is another measurement. */
+function withoutStart(written: Profile, startMs: number): Profile {
+  let ms = 0;
+  const first = written.timeDeltas.findIndex((microseconds) => {
+    ms += microseconds / 1_000;
+    return ms > startMs;
+  });
+  const { samples, timeDeltas } = written;
+  return { ...written, samples: samples.slice(first), timeDeltas: timeDeltas.slice(first) };
+}
+
+function summed(title: string, written: Profile): Table[] {
+  const { nodes, samples, timeDeltas } = written;
   const places = new Map(nodes.map(({ id, callFrame }) => [id, placeOf(callFrame)]));
   const byFunction = new Map<string, number>();
   const byOwner = new Map<string, number>();
   let busy = 0;
   samples.forEach((node, index) => {
     const { owner, place } = places.get(node) ?? UNKNOWN;
-    if (place === '(idle)') return;
+    if (place === IDLE) return;
     const time = timeDeltas[index] ?? 0;
     busy += time;
     byFunction.set(place, (byFunction.get(place) ?? 0) + time);
@@ -75,19 +98,14 @@ function summed(title: string, { nodes, samples, timeDeltas }: Profile): Table[]
   return [
     { title: `${title}, by owner`, columns, rows: rows(byOwner) },
     { title: `${title}, by function (own time)`, columns, rows: rows(byFunction) },
+    {
+      title: `${title}, longest turns of the event loop`,
+      columns: ['ms'],
+      rows: longestTurns(written).map(({ ms, where }) => ({
+        metric: where,
+        unit: '',
+        values: { ms: [ms] },
+      })),
+    },
   ];
-}
-
-const UNKNOWN = { owner: 'V8', place: '(unknown)' };
-
-function placeOf({ functionName, url, lineNumber }: Profile['nodes'][number]['callFrame']) {
-  const name = functionName || '(anonymous)';
-  if (url === '') return { owner: name.startsWith('(') ? name : 'native', place: name };
-  if (url.startsWith('node:')) return { owner: 'node', place: `${name} ${url}:${lineNumber + 1}` };
-  const path = relative(script('..'), url.startsWith('file:') ? fileURLToPath(url) : url);
-  const [first = '', second = ''] = path.split('/');
-  return {
-    owner: first === 'node_modules' ? second : `${first}/`,
-    place: `${name} ${path}:${lineNumber + 1}`,
-  };
 }

@@ -38,7 +38,10 @@ export async function readyPort(child: ChildProcess): Promise<number> {
   return port;
 }
 
-/** Parent: has a child do a task. Rejects if the task fails or the child ends. */
+/** Longer than any task takes, on a machine that has much else to do. */
+const PATIENCE_MS = 120_000;
+
+/** Parent: has a child do a task. Rejects if the task fails, takes far too long, or the child ends. */
 export async function callTask<Result extends object>(
   child: ChildProcess,
   name: string,
@@ -53,7 +56,7 @@ export async function callTask<Result extends object>(
 /** Whatever it is: both ends are ours. */
 async function nextMessage(child: ChildProcess) {
   const settled = new AbortController();
-  const { signal } = settled;
+  const signal = AbortSignal.any([settled.signal, AbortSignal.timeout(PATIENCE_MS)]);
   try {
     return await Promise.race([
       once(child, 'message', { signal }).then(([message]) => message),

@@ -1,10 +1,17 @@
 /** Everything that a scenario needs of the others: the plan and the processes. */
 
 import type { ChildProcess } from 'node:child_process';
-import { type GatewayProcess, startGateway, stateFolder } from './gateway-process.ts';
+import {
+  type GatewayOptions,
+  type GatewayProcess,
+  startGateway,
+  stateFolder,
+} from './gateway-process.ts';
+import type { LoopDelay } from './inside/loop-delay-reading.ts';
 import type { Target } from './load/conversation.ts';
 import type { Pids } from './load/meter.ts';
 import type { LoadTasks } from './load.ts';
+import { withLoopDelay } from './loop-delay.ts';
 import type { Plan } from './plan.ts';
 import { endProcess, pidOf, type Role, script, spawnNode } from './processes.ts';
 import { callTask, readyPort } from './remote.ts';
@@ -18,6 +25,8 @@ export interface Subject {
   target: Target;
   /** Absent for the direct client, which has no process between. */
   pid?: number;
+  /** Its event loop is watched. */
+  child?: ChildProcess;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -27,6 +36,8 @@ export interface Setup {
   gatewayMain: string;
   upstream: { port: number; pid: number };
   load: { pid: number; run: RunTask };
+  /** Ends the upstream and the load generator; the subjects are ended one by one. */
+  stop(): Promise<void>;
   /** See `allSubjects`. */
   subjects?: Promise<Subject[]>;
 }
@@ -44,6 +55,7 @@ export const GATEWAY = 'gateway';
 export const RELAY = 'SDK relay';
 export const LEAN = 'lean relay';
 export const DIRECT = 'direct';
+export const RAW = 'raw sends';
 
 export async function startSetup(plan: Plan, gatewayMain: string): Promise<Setup> {
   const [upstream, load] = await Promise.all([
@@ -56,6 +68,9 @@ export async function startSetup(plan: Plan, gatewayMain: string): Promise<Setup
     gatewayMain,
     upstream: { port: upstream.port, pid: pidOf(upstream.child) },
     load: { pid: pidOf(load.child), run },
+    async stop() {
+      await Promise.all([endProcess(upstream.child), endProcess(load.child)]);
+    },
   };
 }
 
@@ -70,15 +85,28 @@ export async function startRelay(setup: Setup, reader: 'sdk' | 'lean'): Promise<
   };
 }
 
+/** See raw-sender.ts. */
+export async function startRawSender(): Promise<Subject> {
+  const { child, port } = await startChild(['raw-sender.ts'], 'subject');
+  return {
+    name: RAW,
+    target: { kind: 'socket', port },
+    pid: pidOf(child),
+    stop: (signal) => endProcess(child, signal),
+  };
+}
+
+/** Its event loop is watched, if nothing else is said. */
 export async function startGatewaySubject(
   setup: Setup,
-  nodeFlags: readonly string[] = [],
+  options: Partial<Pick<GatewayOptions, 'nodeFlags' | 'watched'>> = {},
 ): Promise<Subject> {
-  const gateway = await startMeasuredGateway(setup, { role: 'subject', nodeFlags });
+  const gateway = await startMeasuredGateway(setup, { role: 'subject', watched: true, ...options });
   return {
     name: GATEWAY,
     target: { kind: 'socket', port: gateway.port },
     pid: gateway.pid,
+    child: gateway.child,
     stop: gateway.stop,
   };
 }
@@ -86,7 +114,7 @@ export async function startGatewaySubject(
 /** With a new state folder, unless one is given. */
 export function startMeasuredGateway(
   setup: Setup,
-  options: { stateDir?: string; role?: Role; nodeFlags?: readonly string[] } = {},
+  options: Partial<Pick<GatewayOptions, 'stateDir' | 'role' | 'nodeFlags' | 'watched'>> = {},
 ): Promise<GatewayProcess> {
   return startGateway({
     main: setup.gatewayMain,
@@ -140,4 +168,14 @@ export function pidsOf(setup: Setup, subject: Subject): Pids {
     load: setup.load.pid,
     upstream: setup.upstream.pid,
   };
+}
+
+/** Has the load generator do a task, and watches the subject's event loop meanwhile. */
+export function runWatched<Name extends keyof LoadTasks>(
+  setup: Setup,
+  subject: Subject,
+  name: Name,
+  args: Parameters<LoadTasks[Name]>[0],
+): Promise<Answer<Name> & { loopDelay?: LoopDelay }> {
+  return withLoopDelay(subject.child, () => setup.load.run(name, args));
 }

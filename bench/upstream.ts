@@ -19,6 +19,9 @@ const server = createServer((request, response) => {
     response.destroy();
   });
 });
+// A connection that rests between two measurements must not end just as it is used again.
+server.keepAliveTimeout = 0;
+server.requestTimeout = 0;
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
@@ -26,7 +29,7 @@ server.listen(0, '127.0.0.1', () => {
 });
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const order = toOrder(lastMessage(await text(request)));
+  const order = orderOf(await text(request));
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
   if (order.everyMs > 0) pace(order, response);
   else pour(order, response);
@@ -89,8 +92,18 @@ const ENDING =
   chunk({ choices: [], usage: { prompt_tokens: 10, completion_tokens: 10, total_tokens: 20 } }) +
   'data: [DONE]\n\n';
 
-/** Only our own clients ask here: what they send has this shape. */
-function lastMessage(body: string): string {
-  const { messages }: { messages: { content: string }[] } = JSON.parse(body);
-  return messages.at(-1)?.content ?? '';
+/** The newest one: some gateways add messages of their own behind it, and send parts instead of a text. */
+function orderOf(body: string): Order {
+  const { messages }: { messages: Message[] } = JSON.parse(body);
+  for (const { content } of messages.toReversed()) {
+    const parts = typeof content === 'string' ? [{ text: content }] : (content ?? []);
+    const order = parts.map((part) => toOrder(part.text ?? '')).find((each) => each);
+    if (order) return order;
+  }
+  throw new Error('nobody ordered anything');
+}
+
+/** As far as it is read: only gateways that we know ask here. */
+interface Message {
+  content?: string | { text?: string }[] | null;
 }

@@ -8,7 +8,7 @@ import type { Connection, Socket } from './connection.ts';
 import type { Logger } from './log.ts';
 import { CLOSES, type Close } from './protocol/close-codes.ts';
 import type { HttpAnswer, SocketHandler } from './server.ts';
-import { createSockets } from './sockets.ts';
+import { createSockets, type Sockets } from './sockets.ts';
 import {
   compileTrust,
   isProxy,
@@ -90,27 +90,6 @@ export function createGate(config: () => Config, log: Logger, claims: Claims): G
     };
   }
 
-  function attached(connection: Connection, decision: TrustDecision): SocketHandler {
-    let isPending = true;
-    sockets.add(connection, decision);
-    return {
-      opened: () => connection.opened(),
-      received(text, bytes) {
-        connection.received(text, bytes);
-        if (!isPending || !connection.isConnected) return;
-        isPending = false;
-        sockets.settled(connection);
-      },
-      alive: () => connection.alive(),
-      drained: () => connection.drained(),
-      closed(code) {
-        sockets.remove(connection, decision);
-        connection.closed(code);
-        loosen(decision);
-      },
-    };
-  }
-
   /** How many parts `closeAll` takes: as few as keep a part at its least, and no more than there is time for. */
   const parts = (spreadMs: number): number => {
     const most = Math.floor(spreadMs / PART_MS) + 1;
@@ -135,7 +114,7 @@ export function createGate(config: () => Config, log: Logger, claims: Claims): G
       return (socket) => {
         const full = sockets.refusal(decision);
         if (full) return turnedAway(socket, decision, full);
-        return attached(make(socket, decision, kept), decision);
+        return new Attached(make(socket, decision, kept), decision, sockets, claims);
       };
     },
 
@@ -177,6 +156,48 @@ export function createGate(config: () => Config, log: Logger, claims: Claims): G
 
     count: () => ({ sockets: sockets.all.size, users: sockets.users() }),
   };
+}
+
+/** A connection that has its place. A class, and not closures: ten thousand of them are alive at once. */
+class Attached implements SocketHandler {
+  readonly #connection: Connection;
+  readonly #decision: TrustDecision;
+  readonly #sockets: Sockets;
+  readonly #claims: Claims;
+  #isPending = true;
+
+  constructor(connection: Connection, decision: TrustDecision, sockets: Sockets, claims: Claims) {
+    this.#connection = connection;
+    this.#decision = decision;
+    this.#sockets = sockets;
+    this.#claims = claims;
+    sockets.add(connection, decision);
+  }
+
+  opened(): void {
+    this.#connection.opened();
+  }
+
+  received(text: string | undefined, bytes: number): void {
+    this.#connection.received(text, bytes);
+    if (!this.#isPending || !this.#connection.isConnected) return;
+    this.#isPending = false;
+    this.#sockets.settled(this.#connection);
+  }
+
+  alive(): void {
+    this.#connection.alive();
+  }
+
+  drained(): void {
+    this.#connection.drained();
+  }
+
+  closed(code: number): void {
+    this.#sockets.remove(this.#connection, this.#decision);
+    this.#connection.closed(code);
+    if (this.#decision.ok) this.#claims.loosen(this.#decision.principal);
+  }
 }
 
 function samePrincipal(before: TrustDecision & { ok: true }, after: TrustDecision): boolean {

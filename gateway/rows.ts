@@ -54,7 +54,7 @@ export interface MessageRowOptions {
 
 /** One message as `chat.history`, `session.message` and final events carry it. */
 export function messageRow(message: MessageRecord, options: MessageRowOptions = {}): object {
-  const blocks = message.content.flatMap((block) => contentRow(block, options));
+  const blocks = message.content.flatMap((block) => contentRow(message, block, options));
   const cut = blocks.some((block) => 'truncated' in block);
   return {
     role: message.role,
@@ -78,7 +78,19 @@ export function messageRow(message: MessageRecord, options: MessageRowOptions = 
   };
 }
 
-function contentRow(block: ContentBlock, options: MessageRowOptions): object[] {
+/** What `artifacts.download` takes: the message, and which of its attachments. */
+export function artifactId(
+  message: Pick<MessageRecord, 'id'>,
+  block: Extract<ContentBlock, { type: 'image' }>,
+): string {
+  return `${message.id}.${block.attachment}`;
+}
+
+function contentRow(
+  message: MessageRecord,
+  block: ContentBlock,
+  options: MessageRowOptions,
+): object[] {
   switch (block.type) {
     case 'text': {
       const text = cutText(block.text, options.maxChars);
@@ -109,6 +121,7 @@ function contentRow(block: ContentBlock, options: MessageRowOptions): object[] {
           ...(block.fileName !== undefined && { fileName: block.fileName }),
           bytes: block.sizeBytes,
           omitted: true,
+          artifactId: artifactId(message, block),
         },
       ];
   }

@@ -9,7 +9,7 @@ import { StoreUnavailableError } from './store.ts';
 
 /** Most operations of one commit, and most milliseconds spent on them: the rest waits for the next turn. */
 const MAX_OPERATIONS = 256;
-const MAX_MS = 5;
+const MAX_MS = 3;
 
 /** Between attempts to write while commits fail and nobody writes, in milliseconds. */
 const PROBE_MS = 1_000;

@@ -19,6 +19,18 @@ const ORDER = { tokens: 1, everyMs: 0 };
 
 /** Asks once, and again as long as `goOn` says so. */
 export async function askRepeatedly(target: Target, goOn: () => boolean): Promise<Asked> {
+  const { firstDelta, acknowledged } = await collectTimes(target, goOn);
+  return {
+    firstDelta: summarise(firstDelta),
+    ...(acknowledged.length > 0 && { acknowledged: summarise(acknowledged) }),
+  };
+}
+
+/** The same, as it was measured. */
+export async function collectTimes(
+  target: Target,
+  goOn: () => boolean,
+): Promise<{ firstDelta: number[]; acknowledged: number[] }> {
   const firstDelta: number[] = [];
   const acknowledged: number[] = [];
   let conversation: Conversation | undefined;
@@ -34,10 +46,7 @@ export async function askRepeatedly(target: Target, goOn: () => boolean): Promis
     });
   }
   conversation?.close();
-  return {
-    firstDelta: summarise(firstDelta),
-    ...(acknowledged.length > 0 && { acknowledged: summarise(acknowledged) }),
-  };
+  return { firstDelta, acknowledged };
 }
 
 /** For so many milliseconds from now. */

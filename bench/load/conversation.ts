@@ -26,8 +26,9 @@ export interface Target {
   port: number;
 }
 
-export function openConversation(target: Target): Promise<Conversation> {
+/** Of a user of its own, or of this one. */
+export function openConversation(target: Target, userId?: string): Promise<Conversation> {
   return target.kind === 'socket'
-    ? openGatewayConversation(target.port)
+    ? openGatewayConversation(target.port, userId)
     : Promise.resolve(openDirectConversation(target.port));
 }

@@ -6,7 +6,10 @@ import { type Order, toMessage } from '../order.ts';
 import { type Frame, openClient } from './client.ts';
 import type { Conversation, Reader } from './conversation.ts';
 
-export async function openGatewayConversation(port: number): Promise<Conversation> {
+export async function openGatewayConversation(
+  port: number,
+  userId: string = randomUUID(),
+): Promise<Conversation> {
   const sessionKey = 'bench';
   let reader: Reader | undefined;
   let ended = Promise.withResolvers<void>();
@@ -27,7 +30,12 @@ export async function openGatewayConversation(port: number): Promise<Conversatio
       default:
     }
   };
-  const client = await openClient({ port, onEvent, onLost: (error) => ended.reject(error) });
+  const client = await openClient({
+    port,
+    userId,
+    onEvent,
+    onLost: (error) => ended.reject(error),
+  });
 
   return {
     async ask(order: Order, next: Reader) {

@@ -8,17 +8,15 @@ import { meter, type Reading } from './meter.ts';
 export interface IdleArgs {
   port: number;
   pid: number;
-  /** Opened first and not counted: they bring what is allocated once. */
-  firstSockets: number;
-  sockets: number;
+  /** How many are open at each look at the memory, growing. */
+  steps: readonly number[];
   settleMs: number;
   windowMs: number;
 }
 
 export interface IdleResult {
-  /** Resident KiB of the server with the first sockets, and with all. */
-  before: number;
-  after: number;
+  /** Resident KiB of the server at each step. */
+  residentKib: number[];
   /** With all of them open. */
   reading: Reading;
 }
@@ -39,17 +37,17 @@ export async function idle(args: IdleArgs): Promise<IdleResult> {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, more));
   };
-  await openUpTo(args.firstSockets);
-  await sleep(args.settleMs);
-  const before = residentKib(args.pid);
-  await openUpTo(args.firstSockets + args.sockets);
-  await sleep(args.settleMs);
-  const after = residentKib(args.pid);
+  const resident: number[] = [];
+  for (const step of args.steps) {
+    await openUpTo(step);
+    await sleep(args.settleMs);
+    resident.push(residentKib(args.pid));
+  }
   const stopMeter = meter({ subject: args.pid });
   await sleep(args.windowMs);
   const reading = stopMeter();
   for (const client of clients) client.close();
-  return { before, after, reading };
+  return { residentKib: resident, reading };
 }
 
 function fail(error: Error): never {
@@ -58,5 +56,6 @@ function fail(error: Error): never {
 
 const PENDING: Client = {
   request: () => Promise.reject(new Error('not connected yet')),
+  bytesRead: () => 0,
   close: () => {},
 };

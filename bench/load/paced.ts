@@ -1,6 +1,7 @@
 /** Answers at a model's pace: what a delta costs, and how long it is under way. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { residentKib } from '../proc.ts';
 import { type Summary, summarise } from '../statistics.ts';
 import { stampsOf } from '../token.ts';
 import { type Asked, askRepeatedly, during } from './asker.ts';
@@ -28,6 +29,8 @@ export interface PacedResult {
   /** From the upstream's write of a token to its arrival, in milliseconds. */
   underWay: Summary;
   reading: Reading;
+  /** Resident KiB of each at the end of the window. */
+  residentKib: Record<string, number>;
   asked: Asked;
 }
 
@@ -43,10 +46,22 @@ export async function paced(args: PacedArgs): Promise<PacedResult> {
   await sleep(args.warmUpMs);
   const stopMeter = meter(args.pids);
   measuring = true;
-  await sleep(args.windowMs);
+  // A machine that has much else to do may let nothing come at all for that long.
+  do await sleep(args.windowMs);
+  while (underWay.length === 0);
   measuring = false;
   const reading = stopMeter();
+  const resident = Object.entries(args.pids).map(
+    ([name, pid]) => [name, residentKib(pid)] as const,
+  );
   const asked = await askRepeatedly(args.target, during(args.askMs));
   await streams.stop();
-  return { tokens: underWay.length, deltas, underWay: summarise(underWay), reading, asked };
+  return {
+    tokens: underWay.length,
+    deltas,
+    underWay: summarise(underWay),
+    reading,
+    residentKib: Object.fromEntries(resident),
+    asked,
+  };
 }

@@ -10,6 +10,8 @@ export interface RequestsArgs {
   method: string;
   /** Used in turn. */
   params: object[];
+  /** Each answer must have so many of them: what is empty is fast. */
+  holds?: { list: 'messages' | 'sessions'; count: number };
   warmUp: number;
   count: number;
 }
@@ -19,8 +21,13 @@ export async function requests(args: RequestsArgs): Promise<Summary> {
   const times: number[] = [];
   for (let index = 0; index < args.warmUp + args.count; index += 1) {
     const sentAt = now();
-    await client.request(args.method, args.params[index % args.params.length] ?? {});
+    const params = args.params[index % args.params.length] ?? {};
+    const { payload } = await client.request(args.method, params);
     if (index >= args.warmUp) times.push(now() - sentAt);
+    const found = args.holds && (payload[args.holds.list]?.length ?? 0);
+    if (found !== args.holds?.count) {
+      throw new Error(`${args.method} ${JSON.stringify(params)} has ${found} ${args.holds?.list}`);
+    }
   }
   client.close();
   return summarise(times);

@@ -7,6 +7,8 @@ import { connect } from 'node:net';
 
 export interface TextSocket {
   send(text: string): void;
+  /** What has come over the network so far, the upgrade's answer included. */
+  bytesRead(): number;
   /** Resets the connection: a closed one would hold its port for a minute. */
   destroy(): void;
 }
@@ -59,7 +61,11 @@ export function openSocket(
     rest = readFrames(rest, receive, () => destroyed);
   });
   socket.write(upgradeRequest(port, headers));
-  return { send: (text) => void socket.write(frame(OPCODE.text, Buffer.from(text))), destroy };
+  return {
+    send: (text) => void socket.write(frame(OPCODE.text, Buffer.from(text))),
+    bytesRead: () => socket.bytesRead,
+    destroy,
+  };
 }
 
 function upgradeRequest(port: number, headers: Readonly<Record<string, string>>): string {

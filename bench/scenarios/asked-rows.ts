@@ -5,7 +5,13 @@ import { addedOver, figures, only, type Results } from '../rounds.ts';
 import { DIRECT, GATEWAY } from '../setup.ts';
 import type { Row } from '../table.ts';
 
-export function askedRows(results: Results<{ asked: Asked }>): Row[] {
+/** Milliseconds that may be added to the first delta. */
+interface Bounds {
+  p50: number;
+  p99: number;
+}
+
+export function askedRows(results: Results<{ asked: Asked }>, added: Bounds): Row[] {
   const p50 = figures(results, ({ asked }) => asked.firstDelta.p50);
   const p99 = figures(results, ({ asked }) => asked.firstDelta.p99);
   // A relay acknowledges too, but nothing is durable then: there is nothing to compare.
@@ -16,9 +22,34 @@ export function askedRows(results: Results<{ asked: Asked }>): Row[] {
   return [
     { metric: 'send → first delta, p50', unit, values: p50 },
     { metric: 'send → first delta, p99', unit, values: p99 },
-    { metric: 'first delta, added over direct, p50', unit, values: addedOver(DIRECT, p50) },
-    { metric: 'first delta, added over direct, p99', unit, values: addedOver(DIRECT, p99) },
-    { metric: 'chat.send → durable acknowledgement, p50', unit, values: ack50 },
-    { metric: 'chat.send → durable acknowledgement, p99', unit, values: ack99 },
+    {
+      metric: 'questions asked',
+      unit: '',
+      values: figures(results, ({ asked }) => asked.firstDelta.count),
+    },
+    {
+      metric: 'first delta, added over direct, p50',
+      unit,
+      values: addedOver(DIRECT, p50),
+      targets: [{ most: added.p50 }],
+    },
+    {
+      metric: 'first delta, added over direct, p99',
+      unit,
+      values: addedOver(DIRECT, p99),
+      targets: [{ most: added.p99 }],
+    },
+    {
+      metric: 'chat.send → durable acknowledgement, p50',
+      unit,
+      values: ack50,
+      targets: [{ most: 1 }],
+    },
+    {
+      metric: 'chat.send → durable acknowledgement, p99',
+      unit,
+      values: ack99,
+      targets: [{ most: 5 }],
+    },
   ];
 }

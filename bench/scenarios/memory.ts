@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IdleResult } from '../load/idle.ts';
-import { residentKib } from '../proc.ts';
+import { mostDescriptors, residentKib } from '../proc.ts';
 import { figures, interleave, only } from '../rounds.ts';
 import {
   GATEWAY,
@@ -19,6 +19,9 @@ import type { Table } from '../table.ts';
 /** Opened before any is weighed: they bring what is allocated once. */
 const FIRST_SOCKETS = 500;
 
+/** For the first sockets, and for what else a process has open. */
+const SPARE_DESCRIPTORS = 1_000;
+
 interface Weighed extends IdleResult {
   /** KiB before anybody connected, and after the first answer. */
   idleKib: number;
@@ -26,49 +29,65 @@ interface Weighed extends IdleResult {
 }
 
 export async function memory(setup: Setup): Promise<Table> {
-  const { plan } = setup;
+  const sockets = affordableSockets(setup.plan.idleSockets);
   const kinds = [
-    { name: GATEWAY, start: () => startGatewaySubject(setup) },
+    { name: GATEWAY, start: () => startGatewaySubject(setup, { watched: false }) },
     { name: RELAY, start: () => startRelay(setup, 'sdk') },
     { name: LEAN, start: () => startRelay(setup, 'lean') },
   ];
-  const results = await interleave(1, kinds, async ({ start }) => weigh(setup, await start()));
-  const toMib = (kib: number) => kib / 1024;
-  const perSocket = ({ before, after }: Weighed) => (after - before) / plan.idleSockets;
+  const results = await interleave(1, kinds, async ({ start }) =>
+    weigh(setup, await start(), sockets),
+  );
+  const perSocket = ({ residentKib: [before = 0, after = 0] }: Weighed) =>
+    inBytes(after - before) / sockets / 1e3;
   const idleCpu = ({ reading }: Weighed) =>
     (100 * (reading.cpuMs[SUBJECT] ?? 0)) / reading.elapsedMs;
+  const count = sockets.toLocaleString('en-US');
   return {
     title: 'memory and idleness',
     columns: [GATEWAY, RELAY, LEAN],
     rows: [
       {
         metric: 'resident, nobody connected',
-        unit: 'MiB',
-        values: figures(results, ({ idleKib }) => toMib(idleKib)),
+        unit: 'MB',
+        values: figures(results, ({ idleKib }) => inBytes(idleKib) / 1e6),
         per: [LEAN],
+        targets: [{ most: 75 }],
       },
       {
         metric: 'resident after the first answers, SDK in use',
-        unit: 'MiB',
-        values: figures(results, ({ answeredKib }) => toMib(answeredKib)),
+        unit: 'MB',
+        values: figures(results, ({ answeredKib }) => inBytes(answeredKib) / 1e6),
         per: [RELAY],
+        targets: [{ most: 120 }],
       },
       {
-        metric: `resident for each of ${plan.idleSockets} idle sockets`,
-        unit: 'KiB',
+        metric: `resident for each of ${count} idle sockets`,
+        unit: 'kB',
         values: figures(results, perSocket),
+        targets: [{ most: 6 }],
       },
       {
-        metric: `core busy with ${FIRST_SOCKETS + plan.idleSockets} idle sockets`,
+        metric: `core busy with ${count} idle sockets, ticks included`,
         unit: '%',
         values: figures(only(GATEWAY, results), idleCpu),
+        targets: [{ most: 1 }],
       },
     ],
   };
 }
 
+/** As many as are wanted, or as the system lets a process have. */
+export function affordableSockets(wanted: number): number {
+  return Math.min(wanted, mostDescriptors() - SPARE_DESCRIPTORS);
+}
+
+function inBytes(kib: number): number {
+  return 1_024 * kib;
+}
+
 /** A process of its own for each: what one measurement leaves behind is not the next one's. */
-async function weigh({ plan, load }: Setup, subject: Subject): Promise<Weighed> {
+async function weigh({ plan, load }: Setup, subject: Subject, sockets: number): Promise<Weighed> {
   const { target, pid } = subject;
   if (pid === undefined) throw new Error(`${subject.name} has no process`);
   await sleep(plan.settleMs);
@@ -78,8 +97,7 @@ async function weigh({ plan, load }: Setup, subject: Subject): Promise<Weighed> 
   const idle = await load.run('idle', {
     port: target.port,
     pid,
-    firstSockets: FIRST_SOCKETS,
-    sockets: plan.idleSockets,
+    steps: [FIRST_SOCKETS, FIRST_SOCKETS + sockets],
     settleMs: plan.settleMs,
     // Only the gateway has something to do for sockets that are idle.
     windowMs: subject.name === GATEWAY ? plan.idleMs : 0,

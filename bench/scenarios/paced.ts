@@ -9,13 +9,14 @@ import {
   LEAN,
   pidsOf,
   RELAY,
+  runWatched,
   type Setup,
   SUBJECT,
   type Subject,
 } from '../setup.ts';
 import type { Table } from '../table.ts';
 import { askedRows } from './asked-rows.ts';
-import { busyRows } from './busy-rows.ts';
+import { busyRows, loopDelayRows } from './busy-rows.ts';
 
 export async function paced(setup: Setup): Promise<Table> {
   const { plan } = setup;
@@ -30,22 +31,42 @@ export async function paced(setup: Setup): Promise<Table> {
     title: `${plan.streams} streams × ${1_000 / plan.tokenEveryMs} tokens/s, a segment each`,
     columns: [GATEWAY, RELAY, LEAN, DIRECT],
     rows: [
-      { metric: 'CPU per delta', unit: 'µs', values: cpu, per: [RELAY, LEAN] },
+      {
+        metric: 'CPU per delta',
+        unit: 'µs',
+        values: cpu,
+        per: [RELAY, LEAN],
+        targets: [
+          { most: 1.25, of: RELAY },
+          { most: 1.5, of: LEAN },
+        ],
+      },
       { metric: 'delta under way, p50', unit, values: p50 },
       { metric: 'delta under way, p99', unit, values: p99 },
-      { metric: 'delta, added over direct, p50', unit, values: addedOver(DIRECT, p50) },
-      { metric: 'delta, added over direct, p99', unit, values: addedOver(DIRECT, p99) },
+      {
+        metric: 'delta, added over direct, p50',
+        unit,
+        values: addedOver(DIRECT, p50),
+        targets: [{ most: 0.3 }],
+      },
+      {
+        metric: 'delta, added over direct, p99',
+        unit,
+        values: addedOver(DIRECT, p99),
+        targets: [{ most: 4 }],
+      },
       { metric: 'tokens per frame', unit: '', values: joined },
-      ...askedRows(results),
+      ...askedRows(results, { p50: 1.5, p99: 8 }),
+      ...loopDelayRows(results),
       ...busyRows(results),
     ],
   };
 }
 
 /** Also what a profile is made of. */
-export function runPaced(setup: Setup, subject: Subject): Promise<PacedResult> {
+export function runPaced(setup: Setup, subject: Subject) {
   const { streams, tokenEveryMs, warmUpMs, windowMs, askMs } = setup.plan;
-  return setup.load.run('paced', {
+  return runWatched(setup, subject, 'paced', {
     target: subject.target,
     streams,
     everyMs: tokenEveryMs,
@@ -56,7 +77,7 @@ export function runPaced(setup: Setup, subject: Subject): Promise<PacedResult> {
   });
 }
 
-function cpuPerDelta({ reading, tokens }: PacedResult): number | undefined {
+export function cpuPerDelta({ reading, tokens }: PacedResult): number | undefined {
   const ms = reading.cpuMs[SUBJECT];
   return ms === undefined ? undefined : (ms * 1_000) / tokens;
 }

@@ -2,15 +2,27 @@
 
 import type { SaturatedResult } from '../load/saturated.ts';
 import { figures, interleave, only } from '../rounds.ts';
-import { allSubjects, GATEWAY, LEAN, pidsOf, RELAY, type Setup, type Subject } from '../setup.ts';
+import {
+  allSubjects,
+  GATEWAY,
+  LEAN,
+  pidsOf,
+  RELAY,
+  runWatched,
+  type Setup,
+  SUBJECT,
+  type Subject,
+} from '../setup.ts';
 import type { Table } from '../table.ts';
-import { busyRows } from './busy-rows.ts';
+import { busyRows, loopDelayRows } from './busy-rows.ts';
 
 export async function saturated(setup: Setup): Promise<Table> {
   const { plan } = setup;
   const subjects = await allSubjects(setup);
   const indirect = subjects.filter(({ pid }) => pid !== undefined);
-  const results = await interleave(plan.rounds, indirect, (each) => runSaturated(setup, each));
+  const results = await interleave(plan.rounds, indirect, (each) =>
+    runSaturated(setup, each, true),
+  );
   const perSecond = figures(results, ({ tokens, reading }) => (1_000 * tokens) / reading.elapsedMs);
   const joined = figures(results, ({ tokens, deltas }) => tokens / deltas);
   const ours = only(GATEWAY, results);
@@ -21,7 +33,14 @@ export async function saturated(setup: Setup): Promise<Table> {
     title: `${plan.streams} streams, saturated, one core`,
     columns: [GATEWAY, RELAY, LEAN],
     rows: [
-      { metric: 'deltas per second', unit: '', values: perSecond, per: [RELAY, LEAN] },
+      {
+        metric: 'deltas per second',
+        unit: '',
+        values: perSecond,
+        per: [RELAY, LEAN],
+        targets: [{ least: 0.7, of: RELAY }],
+      },
+      { metric: 'CPU per delta', unit: 'µs', values: figures(results, cpuPerToken), per: [RELAY] },
       { metric: 'tokens per frame', unit: '', values: joined },
       {
         metric: "another user's acknowledgement, p50",
@@ -32,21 +51,40 @@ export async function saturated(setup: Setup): Promise<Table> {
         metric: "another user's acknowledgement, p99",
         unit,
         values: others((o) => o.acknowledged.p99),
+        targets: [{ most: 20 }],
       },
-      { metric: '/readyz, p99', unit, values: others((o) => o.ready.p99) },
+      {
+        metric: "other users' sends",
+        unit: '',
+        values: others((o) => o.acknowledged.count),
+      },
+      {
+        metric: '/readyz, p99',
+        unit,
+        values: others((o) => o.ready.p99),
+        targets: [{ most: 20 }],
+      },
+      { metric: '/readyz, fetches', unit: '', values: others((o) => o.ready.count) },
+      ...loopDelayRows(results),
       ...busyRows(results),
     ],
   };
 }
 
-/** Also what a profile is made of. */
-export function runSaturated(setup: Setup, subject: Subject): Promise<SaturatedResult> {
+/** Also what a profile is made of, and the guard. `withOthers` asks for fairness too, of the gateway. */
+export function runSaturated(setup: Setup, subject: Subject, withOthers = false) {
   const { streams, saturatedTokens: tokens } = setup.plan;
-  return setup.load.run('saturated', {
+  return runWatched(setup, subject, 'saturated', {
     target: subject.target,
     streams,
     tokens,
-    withOthers: subject.name === GATEWAY,
+    withOthers: withOthers && subject.name === GATEWAY,
     pids: pidsOf(setup, subject),
   });
+}
+
+/** Microseconds of the process's time, however many tokens shared a frame. */
+export function cpuPerToken({ reading, tokens }: SaturatedResult): number | undefined {
+  const ms = reading.cpuMs[SUBJECT];
+  return ms === undefined ? undefined : (1_000 * ms) / tokens;
 }

@@ -1,5 +1,6 @@
 /** Every method that is served, and every event that is sent: what hello-ok advertises. */
 
+import * as artifacts from './artifacts.ts';
 import * as catalog from './catalog.ts';
 import * as history from './chat-history.ts';
 import * as send from './chat-send.ts';
@@ -21,6 +22,7 @@ const ALL: readonly Method[] = [
   history.chatStartup,
   history.chatMetadata,
   history.chatMessageGet,
+  artifacts.artifactsDownload,
   read.sessionsList,
   read.sessionsDescribe,
   read.sessionsSubscribe,

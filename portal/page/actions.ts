@@ -29,6 +29,8 @@ export interface Actions {
   resend(message: Message, words: string): void;
   /** Asks again for the answer to the same words. */
   regenerate(runId: string | undefined): void;
+  /** Goes on in a conversation of its own, with a copy of everything up to this answer. */
+  fork(message: Message): void;
   stop(): void;
   retry(entry: Outgoing): void;
   discard(entry: Outgoing): void;
@@ -134,6 +136,15 @@ export function createActions(chat: Chat): Actions {
         if (asked?.id) post({ text: plainText(asked), keepText: true, ...inPlaceOf(asked) });
         else chat.notice.value = isConnected() ? 'failed' : 'needs_connection';
       })();
+    },
+    fork(message) {
+      const { key } = chat.current.value;
+      const params = { sessionKey: key, entryId: message.id };
+      const show = (reply: Fields) => {
+        const made = text(reply['sessionKey']);
+        if (made !== undefined && chat.current.value.key === key) chat.open(made);
+      };
+      void orTell(request('sessions.fork', params).then(show));
     },
     stop() {
       const transcript = chat.current.value;

@@ -10,7 +10,8 @@ import { openShelf, type Shelf } from './storage.ts';
 import { keepConversation, keptConversation } from './store/cache.ts';
 import { createDelivery, type Delivery } from './store/delivery.ts';
 import { findModel, type Model, readModels } from './store/models.ts';
-import { type Outbox, type Outgoing, openOutbox } from './store/outbox.ts';
+import { type Attachment, type Outbox, type Outgoing, openOutbox } from './store/outbox.ts';
+import { createPictures, type Pictures, pictureId } from './store/pictures.ts';
 import { openSessionList, type SessionList } from './store/sessions.ts';
 import { createTranscript, type Transcript } from './store/transcript.ts';
 import { type Fields, fields, text } from './wire.ts';
@@ -31,6 +32,9 @@ export interface Chat {
   readonly sessions: SessionList;
   readonly outbox: Outbox;
   readonly delivery: Delivery;
+  readonly pictures: Pictures;
+  /** Images that wait in the composer, by conversation. */
+  readonly attached: Map<string, readonly Attachment[]>;
   readonly models: ReadonlySignal<readonly Model[]>;
   /** Of conversations that do not exist yet: the model that they shall begin with. */
   readonly chosenModel: Signal<string | undefined>;
@@ -66,6 +70,8 @@ export function createChat(options: ChatOptions): Chat {
   });
   const sessions = openSessionList(shelf);
   const outbox = openOutbox(shelf);
+  const pictures = createPictures((method, params) => connection.request(method, params));
+  const attached = new Map<string, readonly Attachment[]>();
   const models = signal<readonly Model[]>([]);
   const chosenModel = signal<string | undefined>(undefined);
   const announcement = signal('');
@@ -85,6 +91,7 @@ export function createChat(options: ChatOptions): Chat {
   if (remembered !== undefined) {
     const kept = keptConversation(shelf, remembered);
     if (kept.length > 0) current.value.showCached(kept);
+    settleOutbox(outbox, current.value);
   }
 
   const isConnected = () => connection.state.value.kind === 'connected';
@@ -92,7 +99,11 @@ export function createChat(options: ChatOptions): Chat {
   const reload = async (key: string) => {
     try {
       const page = await connection.request('chat.history', { sessionKey: key, limit: PAGE });
-      transcriptOf(key).load(page);
+      const transcript = transcriptOf(key);
+      batch(() => {
+        transcript.load(page);
+        settleOutbox(outbox, transcript);
+      });
     } catch (error) {
       // After a cut, the next connection loads it again.
       if (!(error instanceof RequestFailed) || error.error.detail === 'SOCKET_CLOSED') return;
@@ -145,24 +156,30 @@ export function createChat(options: ChatOptions): Chat {
       remembered === undefined &&
       current.value.loaded.value === 'no' &&
       outbox.entries.value.length === 0 &&
+      !attached.get(current.value.key)?.length &&
       shelf.read(`draft:${current.value.key}`) === undefined;
     if (untouched) current.value = transcriptOf(mainKey);
     follow(current.value.key);
     delivery.run();
     try {
-      const [listed, offered] = await Promise.all([
-        connection.request('sessions.subscribe', { limit: 100 }),
-        connection.request('models.list', {}),
+      await Promise.all([
+        // As soon as it is there: events that follow it build on it.
+        connection.request('sessions.subscribe', { limit: 100 }).then(({ list }) => {
+          sessions.load(fields(list));
+        }),
+        connection.request('models.list', {}).then(offerModels),
       ]);
-      batch(() => {
-        sessions.load(fields(listed['list']));
-        models.value = readModels(offered);
-        const wanted = options.wantedModel && findModel(models.value, options.wantedModel);
-        if (wanted && current.value.messages.value.length === 0) chosenModel.value = wanted.ref;
-      });
     } catch {
       // The socket closed; the next hello asks again.
     }
+  };
+
+  const offerModels = (reply: Fields) => {
+    batch(() => {
+      models.value = readModels(reply);
+      const wanted = options.wantedModel && findModel(models.value, options.wantedModel);
+      if (wanted && current.value.messages.value.length === 0) chosenModel.value = wanted.ref;
+    });
   };
 
   const onEvent = (name: string, payload: Fields) => {
@@ -182,11 +199,12 @@ export function createChat(options: ChatOptions): Chat {
       case 'session.message': {
         const message = readMessage(payload['message']);
         const runId = text(payload['runId']);
-        if (message) {
-          transcripts
-            .get(text(payload['sessionKey']) ?? '')
-            ?.merge({ ...message, runId: message.runId ?? runId });
-        }
+        const transcript = transcripts.get(text(payload['sessionKey']) ?? '');
+        if (!message || !transcript) return;
+        batch(() => {
+          transcript.merge({ ...message, runId: message.runId ?? runId });
+          settleOutbox(outbox, transcript);
+        });
         return;
       }
       case 'sessions.changed':
@@ -227,6 +245,15 @@ export function createChat(options: ChatOptions): Chat {
     transcriptOf(key).begin();
     open(key);
   };
+  // What was sent from here is never fetched.
+  const stopKeepingPictures = effect(() => {
+    for (const { runId, attachments } of outbox.entries.value) {
+      attachments.forEach(({ mimeType, base64 }, at) => {
+        const id = pictureId(runId, at);
+        if (pictures.known(id) === undefined) pictures.keep(id, mimeType, base64);
+      });
+    }
+  });
   const stopKeeping = effect(() => {
     const { key, messages, loaded } = current.value;
     if (loaded.value === 'yes') keepConversation(shelf, key, messages.value);
@@ -238,6 +265,8 @@ export function createChat(options: ChatOptions): Chat {
     sessions,
     outbox,
     delivery,
+    pictures,
+    attached,
     models,
     chosenModel,
     current,
@@ -251,10 +280,24 @@ export function createChat(options: ChatOptions): Chat {
     start: () => connection.start(),
     end() {
       stopKeeping();
+      stopKeepingPictures();
       outbox.end();
       connection.end();
     },
   };
+}
+
+/**
+ * A row of the gateway says that it has the message, as the acknowledgement does: that one may come
+ * later, or be lost with its connection. What is sent never stands beside its own row.
+ */
+function settleOutbox(outbox: Outbox, { key, messages }: Transcript): void {
+  const arrived = new Set(
+    messages.value.flatMap(({ id, role, runId }) => (id !== '' && role === 'user' ? [runId] : [])),
+  );
+  for (const { sessionKey, runId } of outbox.entries.value) {
+    if (sessionKey === key && arrived.has(runId)) outbox.remove(runId);
+  }
 }
 
 /** A conversation of one's own: the key belongs to the instance's agent. */
@@ -277,6 +320,7 @@ function sentMessage(entry: Outgoing, seq: number) {
             type: 'image',
             name: each.name,
             bytes: Math.floor((each.base64.length * 3) / 4),
+            artifactId: undefined,
           }) as const,
       ),
     ],

@@ -13,7 +13,13 @@ export type Part =
       readonly output: string | undefined;
       readonly failed: boolean;
     }
-  | { readonly type: 'image'; readonly name: string | undefined; readonly bytes: number };
+  | {
+      readonly type: 'image';
+      readonly name: string | undefined;
+      readonly bytes: number;
+      /** What the gateway gives its bytes for. */
+      readonly artifactId: string | undefined;
+    };
 
 export type MessageState = 'complete' | 'aborted' | 'error' | 'interrupted';
 
@@ -104,7 +110,14 @@ function readPart(block: Fields, results: ReadonlyMap<string, Fields>): Part[] {
       ];
     }
     case 'image':
-      return [{ type: 'image', name: text(block['fileName']), bytes: count(block['bytes']) ?? 0 }];
+      return [
+        {
+          type: 'image',
+          name: text(block['fileName']),
+          bytes: count(block['bytes']) ?? 0,
+          artifactId: text(block['artifactId']),
+        },
+      ];
     default:
       return [];
   }

@@ -88,6 +88,8 @@ export const zh: Texts = {
   toolFailed: (name) => `${name} 执行失败`,
   toolInput: '输入',
   toolOutput: '结果',
+  fork: '从这里复制一份继续',
+  close: '关闭',
   image: (name) => `图片 ${name}`,
   truncated: '此消息很长，已截短显示。',
   showAll: '显示全部',

@@ -84,7 +84,7 @@ test('a herd of messages does not begin in one turn of the event loop', async ()
   await runs.drain(30_000);
   counting = false;
   expect(begun).toHaveLength(HERD);
-  // 3 ms each against 4 ms of a turn: two, and two more where a turn of the budget begins within this count's.
+  // 3 ms each against 2 ms of a turn: one, and some more where a turn of the budget begins within this count's.
   const perTurn = Map.groupBy(begun, (each) => each);
   expect(Math.max(...[...perTurn.values()].map((each) => each.length))).toBeLessThanOrEqual(4);
   await store.close();

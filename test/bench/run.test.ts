@@ -2,14 +2,22 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 
 const RUN = join(import.meta.dirname, '..', '..', 'bench', 'run.ts');
 
-async function bench(...args: string[]): Promise<{ code: unknown; output: string }> {
-  const child = spawn(process.execPath, [RUN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+async function bench(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ code: unknown; output: string }> {
+  const child = spawn(process.execPath, [RUN, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   const gone = once(child, 'exit');
   // Its end comes when the last process that shares the pipe is gone: so are the children then.
   const output = await text(child.stdout);
@@ -20,7 +28,7 @@ async function bench(...args: string[]): Promise<{ code: unknown; output: string
 test('a scenario measures the gateway, both relays and the direct client', {
   timeout: 60_000,
 }, async () => {
-  const { code, output } = await bench('--quick', '--only', 'alone');
+  const { code, output } = await bench(['--quick', '--only', 'alone']);
   expect(output).toMatch(/one user, nobody else +\| gateway \| SDK relay \| lean relay \| direct/);
   expect(output).toMatch(/send → first delta, p50, ms( +\| +[\d.]+){4} \|/);
   expect(output).toMatch(/chat\.send → durable acknowledgement, p99, ms +\| +[\d.]+ \|/);
@@ -28,7 +36,29 @@ test('a scenario measures the gateway, both relays and the direct client', {
 });
 
 test('an unknown scenario is refused with the names of those that exist', async () => {
-  const { code, output } = await bench('--only', 'nothing');
-  expect(output).toContain('alone, paced, saturated, handshakes, memory, store, start');
+  const { code, output } = await bench(['--only', 'nothing']);
+  expect(output).toContain(
+    'alone, paced, saturated, watched, bytes, handshakes, memory, store, start, workers, openclaw',
+  );
   expect(code).toBe(1);
+});
+
+test('an OpenClaw that the environment names is measured beside the gateway', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'oc-gateway-bench-'));
+  const program = join(folder, 'openclaw');
+  const standIn = join(import.meta.dirname, 'stand-in-openclaw.ts');
+  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${standIn}' "$@"\n`, {
+    mode: 0o700,
+  });
+  const { code, output } = await bench(['--quick', '--only', 'openclaw'], {
+    OPENCLAW_BIN: program,
+  });
+  rmSync(folder, { recursive: true });
+  expect(output).toMatch(/beside OpenClaw +\| +gateway \| +OpenClaw \|/);
+  expect(output).toMatch(/spawn → first handshake, ms( +\| +[\d.,]+){2} \|/);
+  // Ours has each token once, the other one all so far in each delta.
+  const [, ours, theirs] =
+    /an answer of 50 tokens, kB +\| +([\d.]+) \| +([\d.]+) \|/.exec(output) ?? [];
+  expect(Number(ours)).toBeLessThan(Number(theirs));
+  expect(code).toBe(0);
 });

@@ -19,7 +19,7 @@ import {
   told,
 } from '../support/browser.ts';
 import { type ChainUnderTest, startChain } from '../support/chain.ts';
-import { answer, events, gate, role, says, text } from '../support/upstream/openai.ts';
+import { answer, events, failure, gate, role, says, text } from '../support/upstream/openai.ts';
 
 let chain: ChainUnderTest;
 let browser: Browser;
@@ -34,6 +34,7 @@ beforeAll(async () => {
   ]);
   chain.upstream.when(says('Compare'), answer(COMPARISON));
   chain.upstream.when(says('京都'), answer(KYOTO));
+  chain.upstream.when(says('fail'), failure(400, 'bad_request'));
   chain.upstream.when(
     says('reconnect'),
     events(role(), text(COMPARISON.slice(0, COMPARISON.indexOf('  open();'))), gate().promise),
@@ -92,7 +93,7 @@ async function look(page: Page, name: string): Promise<string[]> {
   await page.mouse.move(640, 300);
   // Fades and slides have an end; what is in the middle of one has colours of its own.
   await page.evaluate(
-    'Promise.all(document.getAnimations().filter((each) => each.effect.getTiming().iterations === 1).map((each) => each.finished))',
+    'Promise.allSettled(document.getAnimations().filter((each) => each.effect.getTiming().iterations === 1).map((each) => each.finished))',
   );
   const folder = process.env['OC_SCREENSHOTS'];
   if (folder) await page.screenshot({ path: join(folder, `${name}.png`), scale: 'css' });
@@ -134,6 +135,7 @@ test('a new conversation, an answer under way, the answer as a whole', async () 
   expect(await look(page, 'streaming')).toEqual([]);
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByText('Stopped').waitFor();
+  expect(await look(page, 'stopped')).toEqual([]);
   expect(complaints).toEqual([]);
 });
 
@@ -147,6 +149,15 @@ test('dark', async () => {
   expect(await look(page, 'dark')).toEqual([]);
 });
 
+test('an answer that failed, on a telephone in the dark', async () => {
+  const { page } = await talk({ dark: true, phone: true });
+  await page.getByRole('button', { name: 'Open conversations' }).click();
+  await page.getByRole('button', { name: 'New conversation' }).click();
+  await ask(page, 'Please fail for once');
+  await page.locator('.failure').waitFor();
+  expect(await look(page, 'phone-failed')).toEqual([]);
+});
+
 test('Chinese, on a telephone', async () => {
   const { page } = await talk({ locale: 'zh-CN', phone: true });
   await page.getByRole('button', { name: '打开对话列表' }).click();
@@ -155,6 +166,9 @@ test('Chinese, on a telephone', async () => {
   await page.getByRole('button', { name: '发送' }).click();
   await finished(page).getByText('记得带一双舒服的鞋').waitFor();
   expect(await look(page, 'phone-chinese')).toEqual([]);
+  await page.getByRole('button', { name: '打开对话列表' }).click();
+  await page.locator('.rail.open').waitFor();
+  expect(await look(page, 'phone-rail')).toEqual([]);
 });
 
 test('the gateway is away', async () => {

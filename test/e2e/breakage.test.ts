@@ -23,7 +23,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   [chain, browser] = await Promise.all([
-    startChain({ gateway: { limits: { tickIntervalMs: 1_000 }, shutdown: { graceSeconds: 10 } } }),
+    startChain({ gateway: { limits: { tickIntervalMs: 2_000 }, shutdown: { graceSeconds: 10 } } }),
     launchBrowser(),
   ]);
 });

@@ -6,8 +6,8 @@ import { ask, connected, finished, launchBrowser, openPage } from '../support/br
 import { type ChainUnderTest, startChain } from '../support/chain.ts';
 
 /** nginx ends a socket after this much silence in both directions: a day in many an installation. */
-const NGINX_PATIENCE_MS = 1_500;
-const TICK_MS = 500;
+const NGINX_PATIENCE_MS = 3_600;
+const TICK_MS = 1_200;
 
 let chain: ChainUnderTest;
 let browser: Browser;
@@ -17,7 +17,7 @@ beforeAll(async () => {
     startChain({
       gateway: { limits: { tickIntervalMs: TICK_MS } },
       values: { timeouts: { readMs: NGINX_PATIENCE_MS } },
-      portal: { tokens: { accessSeconds: 3, webchatSeconds: 1 } },
+      portal: { tokens: { accessSeconds: 4, webchatSeconds: 3 } },
     }),
     launchBrowser(),
   ]);
@@ -35,7 +35,7 @@ test('idle for longer than the proxy waits: ticks keep the socket, whatever expi
   const opened = await openPage(browser, chain, { user: 'alice' });
   const { page, sockets, created, complaints, frames } = opened;
   await connected(page);
-  const wanted = (3 * NGINX_PATIENCE_MS) / TICK_MS;
+  const wanted = Math.ceil((1.5 * NGINX_PATIENCE_MS) / TICK_MS);
   await frames.find(() => frames.items.filter(isTick).length >= wanted);
   await ask(page, 'Still connected?');
   await finished(page).getByText('You said: Still connected?').waitFor();
@@ -47,7 +47,7 @@ test('idle for longer than the proxy waits: ticks keep the socket, whatever expi
   chain.line.cut();
   await again;
   await connected(page);
-  expect(created).toEqual([200, 401, 200]);
+  expect(created.slice(-2)).toEqual([401, 200]);
 });
 
 test('the portal is down: the chat that is open goes on', async () => {

@@ -23,8 +23,8 @@ beforeAll(async () => {
   [chain, browser] = await Promise.all([
     startChain({
       gateway: { limits: { tickIntervalMs: 1_000 } },
-      values: { timeouts: { verifyMs: 500, gatewayConnectMs: 500, readMs: 2_500 } },
-      portal: { tokens: { webchatSeconds: 1, reuseSeconds: 1 } },
+      values: { timeouts: { verifyMs: 1_500, gatewayConnectMs: 1_500, readMs: 2_500 } },
+      portal: { tokens: { webchatSeconds: 3, reuseSeconds: 1 } },
     }),
     launchBrowser(),
   ]);

@@ -345,10 +345,51 @@ describe('attachments', () => {
     const call = upstream.requests.findLast((each) => each.bodyText.includes('what is this image'));
     expect(call?.bodyText).toContain(`data:image/png;base64,${png}`);
     const { messages } = await client.request('chat.history', { sessionKey: 'main' });
+    const artifactId = `${messages[0]['__openclaw'].id}.0`;
     expect(messages[0].content).toEqual([
       { type: 'text', text: 'what is this image' },
-      { type: 'image', mimeType: 'image/png', fileName: 'a.png', bytes: 16, omitted: true },
+      {
+        type: 'image',
+        mimeType: 'image/png',
+        fileName: 'a.png',
+        bytes: 16,
+        omitted: true,
+        artifactId,
+      },
     ]);
+  });
+
+  test('images are downloaded one by one, by those who may read the conversation', async () => {
+    const client = await alice();
+    const images = [png, Buffer.from('another picture').toString('base64')];
+    const runId = crypto.randomUUID();
+    await client.request('chat.send', {
+      sessionKey: 'pictures',
+      message: 'two images',
+      idempotencyKey: runId,
+      attachments: images.map((content) => ({ mimeType: 'image/png', content })),
+    });
+    await client.event('chat', (each) => each.runId === runId && each.state === 'final');
+    const { messages } = await client.request('chat.history', { sessionKey: 'pictures' });
+    const ids = messages[0].content.flatMap(
+      (block: { artifactId?: string }) => block.artifactId ?? [],
+    );
+    const get = (artifactId: string) =>
+      client.ask('artifacts.download', { sessionKey: 'pictures', artifactId });
+    expect(await Promise.all(ids.map(get))).toMatchObject(
+      images.map((data, at) => ({
+        ok: true,
+        payload: {
+          encoding: 'base64',
+          data,
+          artifact: { id: ids[at], title: 'image', mimeType: 'image/png', messageSeq: 1 },
+        },
+      })),
+    );
+    for (const wrong of [`${ids[0].slice(0, -1)}2`, messages[1]['__openclaw'].id, 'nothing.0']) {
+      const { error } = await get(wrong);
+      expect(error.details.code, wrong).toBe('ENTRY_NOT_FOUND');
+    }
   });
 
   test.each([

@@ -228,6 +228,7 @@ function questions(key: string, owner: World): [string, object][] {
     ['chat.history', { sessionKey: key, messageId }],
     ['chat.startup', { sessionKey: key }],
     ['chat.message.get', { sessionKey: key, messageId }],
+    ['artifacts.download', { sessionKey: key, artifactId: `${messageId}.0` }],
     ['chat.abort', { sessionKey: key }],
     ['chat.abort', { sessionKey: key, runId }],
     ['chat.inject', { sessionKey: key, message: 'intruder' }],

@@ -32,6 +32,7 @@ test('a reader of standard output that does not read holds up nobody; what is dr
   await wrote(6_000);
 
   const seen: { event: string; n: number; lines: number }[] = [];
+  if (!child.stdout) throw new Error('the process has no output');
   createInterface({ input: child.stdout }).on('line', (line) => seen.push(JSON.parse(line)));
   const told = (event: string) => seen.filter((each) => each.event === event);
   await expect.poll(() => told('log_lines_dropped').length, { timeout: 20_000 }).toBe(1);

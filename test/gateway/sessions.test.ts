@@ -174,6 +174,7 @@ describe('keys', () => {
         ['chat.startup', { sessionKey: key }],
         ['chat.abort', { sessionKey: key }],
         ['chat.message.get', { sessionKey: key, messageId: '0123abcd-1' }],
+        ['artifacts.download', { sessionKey: key, artifactId: '0123abcd-1.0' }],
         ['sessions.describe', { key }],
         ['sessions.create', { key }],
         ['sessions.patch', { key, label: 'x' }],

@@ -31,7 +31,7 @@ async function workspace(more: object = {}) {
 }
 
 /** Many processes one after the other; a busy machine takes its time for them. */
-const MANY_PROCESSES = { timeout: 60_000 };
+const MANY_PROCESSES = { timeout: 180_000 };
 
 describe('oc-portal', () => {
   test('--version and --help', async () => {

@@ -1,6 +1,6 @@
 /** Taking a right away reaches the gateways, whatever happens to them or to us. */
 
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   changePassword,
   disableInstance,
@@ -83,7 +83,7 @@ describe('a close', () => {
     settle(portal);
     await gateway.called(2);
     expect(bodies(gateway.calls)).toEqual([grant, grant]);
-    await vi.waitFor(() => expect(portal.store.socketCloses.pending()).toEqual([]));
+    await expect.poll(() => portal.store.socketCloses.pending()).toEqual([]);
     expect(gateway.calls).toHaveLength(2);
   });
 
@@ -93,7 +93,7 @@ describe('a close', () => {
     revokeGrant(portal.store, grant, portal.clock.now);
     await gateway.called(4);
     expect(portal.log()).toContain('"reason":"status 503"');
-    await vi.waitFor(() => expect(portal.log()).toContain('sockets_closed'));
+    await expect.poll(() => portal.log()).toContain('sockets_closed');
     expect(portal.log()).not.toContain('admin-token');
   });
 
@@ -119,13 +119,13 @@ describe('a close', () => {
     const portal = await servePortal({ gateways: [away, { adminUrl, token }] });
     disableUser(portal.store, 'alice', portal.clock.now);
     await gateway.called(1);
-    await vi.waitFor(() => expect(portal.log()).toContain('"reason":"unreachable"'));
+    await expect.poll(() => portal.log()).toContain('"reason":"unreachable"');
     settle(portal);
     await gateway.called(2);
     expect(portal.store.socketCloses.pending()).toHaveLength(1);
     // Nobody can hold a login of then any more: the one that is away is given up.
     portal.clock.now += 2_592_000_000;
-    await vi.waitFor(() => expect(portal.store.socketCloses.pending()).toEqual([]));
+    await expect.poll(() => portal.store.socketCloses.pending()).toEqual([]);
     expect(portal.log()).toContain('close_given_up');
   });
 

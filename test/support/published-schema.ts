@@ -45,6 +45,7 @@ const EVENT_PAYLOADS: Readonly<Record<string, string>> = {
 const METHOD_RESULTS: Readonly<Record<string, string>> = {
   'agent.identity.get': 'AgentIdentityResult',
   'agents.list': 'AgentsListResult',
+  'artifacts.download': 'ArtifactsDownloadResult',
   'chat.message.get': 'ChatMessageGetResult',
   'commands.list': 'CommandsListResult',
   connect: 'HelloOk',

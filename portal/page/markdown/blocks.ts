@@ -3,8 +3,10 @@
  * kept; per frame only the open block is parsed again.
  */
 
-import { type Token, type TokensList } from 'marked';
-import { lex } from './lexer.ts';
+import type { Token } from 'marked';
+import { isMarked, type Links, lex } from './lexer.ts';
+import { createOpenBlock } from './open-block.ts';
+import { createQuote } from './quote.ts';
 
 export interface ParsedText {
   /** Blocks that nothing that follows can change. Only ever grows. */
@@ -25,8 +27,10 @@ export function createMarkdownStream(initial = ''): MarkdownStream {
   let whole = initial.replaceAll(/\r\n?/g, '\n');
   /** Where the open block begins in `whole`. */
   let openAt = 0;
+  let block = createOpenBlock();
+  let quote = createQuote(createMarkdownStream);
   let parsedTo = 0;
-  let links: TokensList['links'] = {};
+  let links: Links = {};
   let last: ParsedText = { closed, open: [] };
 
   /**
@@ -35,14 +39,24 @@ export function createMarkdownStream(initial = ''): MarkdownStream {
    */
   const close = (end: number) => {
     const source = whole.slice(openAt, end);
-    const tokens = lex(source, links);
+    const tokens = block.lex(source, links);
     const done = tokens.slice(0, lastBlock(tokens, source));
     if (done.length === 0) return;
-    links = { ...links, ...tokens.links };
+    links = { ...links, ...linksOf(done) };
     for (const token of done) {
       openAt += token.raw.length;
       if (token.type !== 'space') closed.push(token);
     }
+    block = createOpenBlock();
+    quote = createQuote(createMarkdownStream);
+  };
+
+  const readOpen = (): Token[] => {
+    const source = whole.slice(openAt);
+    const tokens = withoutSpace(block.lex(source, links));
+    if (tokens.length === 1) block.settle(source, tokens, links);
+    if (!HALF_LINK.test(source) || tokens.at(-1)?.type === 'code') return tokens;
+    return withoutSpace(block.lex(source.replace(HALF_LINK, '$1'), links));
   };
 
   return {
@@ -54,8 +68,9 @@ export function createMarkdownStream(initial = ''): MarkdownStream {
       if (parsedTo === whole.length) return last;
       const lines = whole.slice(parsedTo).includes('\n');
       parsedTo = whole.length;
-      if (lines) close(whole.lastIndexOf('\n') + 1);
-      last = { closed, open: lexOpen(whole.slice(openAt), links) };
+      const quoted = quote.read(whole, openAt);
+      if (!quoted && lines) close(whole.lastIndexOf('\n') + 1);
+      last = { closed, open: quoted ? [quoted] : readOpen() };
       return last;
     },
     text: () => whole,
@@ -65,10 +80,25 @@ export function createMarkdownStream(initial = ''): MarkdownStream {
 /** A link or picture whose address is still being written: until it is there, only its words are shown. */
 const HALF_LINK = /!?\[([^[\]\n]*)\]\([^()\s]*$/;
 
-function lexOpen(source: string, links: TokensList['links']): Token[] {
-  const tokens = lex(source, links).filter((token) => token.type !== 'space');
-  if (!HALF_LINK.test(source) || tokens.at(-1)?.type === 'code') return tokens;
-  return lex(source.replace(HALF_LINK, '$1'), links).filter((token) => token.type !== 'space');
+/** Reference definitions, in quotes and lists too: links further down may name them. */
+function linksOf(tokens: readonly Token[]): Links {
+  const found: Links = {};
+  for (const token of tokens) {
+    if (!isMarked(token)) continue;
+    if (token.type === 'def') found[token.tag] ??= { href: token.href, title: token.title };
+    const inner =
+      token.type === 'list'
+        ? token.items
+        : token.type === 'blockquote' || token.type === 'list_item'
+          ? token.tokens
+          : [];
+    for (const [tag, link] of Object.entries(linksOf(inner))) found[tag] ??= link;
+  }
+  return found;
+}
+
+function withoutSpace(tokens: readonly Token[]): Token[] {
+  return tokens.filter((token) => token.type !== 'space');
 }
 
 /** Index of the last block that is no blank space: a list goes on after a blank line. */
@@ -87,7 +117,7 @@ const MOST_KEPT = 100;
 export function parseMarkdown(text: string): readonly Token[] {
   const known = parsed.get(text);
   if (known) return known;
-  const tokens = lex(text, {}).filter((token) => token.type !== 'space');
+  const tokens = withoutSpace(lex(text, {}));
   keepParsed(text, tokens);
   return tokens;
 }

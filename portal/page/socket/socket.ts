@@ -66,6 +66,7 @@ export interface GatewaySocket {
 /** The gateway's own deadline is 15 s; a proxy that holds the upgrade back gets a little more. */
 const HELLO_MS = 20_000;
 const DEFAULT_TICK_MS = 30_000;
+const SECOND_LOOK_MS = 500;
 /** What OpenClaw's client sends when the other side fell silent, and we when frames are missing. */
 export const CLOSE_SILENT = 4000;
 
@@ -101,8 +102,13 @@ export function openSocket(url: string, handlers: SocketHandlers): GatewaySocket
     socket.close(code, reason);
     end(code, reason);
   };
+  const isSilent = () => Date.now() - heardAt > silenceMs;
   const check = () => {
-    if (Date.now() - heardAt > silenceMs) close(CLOSE_SILENT, greeted ? 'silence' : 'no hello');
+    if (!isSilent()) return;
+    // A page that was held up, or slept, may not have read yet what has long been there.
+    setTimeout(() => {
+      if (!ended && isSilent()) close(CLOSE_SILENT, greeted ? 'silence' : 'no hello');
+    }, SECOND_LOOK_MS);
   };
   const watchdog = setInterval(check, 1_000);
 

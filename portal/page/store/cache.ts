@@ -1,21 +1,20 @@
 /** The end of the last conversation, kept on the device so that the first paint has something to read. */
 
-import { type Message, plainText, readMessage } from '../messages.ts';
+import { type Message, type Part, plainText, readMessage } from '../messages.ts';
 import type { Shelf } from '../storage.ts';
 import { fields, list, text } from '../wire.ts';
 
 const MOST_MESSAGES = 30;
 const MOST_CHARS = 200_000;
 
-/** Keeps the newest messages that fit, texts only. */
+/** Keeps the newest messages that fit: their texts, and where images stand. */
 export function keepConversation(shelf: Shelf, key: string, messages: readonly Message[]): void {
   let chars = 0;
   const rows: object[] = [];
   for (const message of messages.slice(-MOST_MESSAGES).toReversed()) {
-    const words = plainText(message);
-    chars += words.length;
+    chars += plainText(message).length;
     if (chars > MOST_CHARS) break;
-    rows.unshift(toRow(message, words));
+    rows.unshift(toRow(message));
   }
   shelf.write('last', { key, rows });
 }
@@ -27,10 +26,10 @@ export function keptConversation(shelf: Shelf, key: string): Message[] {
 }
 
 /** In the form of the gateway's rows, so that one reader serves both. */
-function toRow(message: Message, words: string): object {
+function toRow(message: Message): object {
   return {
     role: message.role,
-    content: words,
+    content: message.parts.flatMap(toBlock),
     timestamp: message.timestamp,
     errorMessage: message.error,
     __openclaw: {
@@ -40,4 +39,11 @@ function toRow(message: Message, words: string): object {
       state: message.state,
     },
   };
+}
+
+function toBlock(part: Part): object[] {
+  if (part.type === 'text') return [part];
+  if (part.type !== 'image') return [];
+  const { type, name, bytes, artifactId } = part;
+  return [{ type, fileName: name, bytes, artifactId }];
 }

@@ -8,7 +8,8 @@ import { parseMarkdown } from '../markdown/blocks.ts';
 import { type Message, type Part, plainText } from '../messages.ts';
 import type { Live } from '../store/transcript.ts';
 import { CopyButton } from './copy-button.tsx';
-import { Again, Alert } from './icons.tsx';
+import { rescueFocus } from './focus.ts';
+import { Again, Alert, Fork } from './icons.tsx';
 import type { Item } from './items.ts';
 import { Blocks } from './markdown.tsx';
 
@@ -126,9 +127,20 @@ function End({ message, chat, actions }: EndProps) {
             class="quiet icon"
             aria-label={t.regenerate}
             title={t.regenerate}
-            onClick={() => actions.regenerate(message.runId)}
+            onClick={() => again(actions, message)}
           >
             <Again />
+          </button>
+        )}
+        {state !== 'error' && message.id !== '' && serves(chat, 'sessions.fork') && (
+          <button
+            type="button"
+            class="quiet icon"
+            aria-label={t.fork}
+            title={t.fork}
+            onClick={() => actions.fork(message)}
+          >
+            <Fork />
           </button>
         )}
         {message.outputTokens !== undefined && (
@@ -141,6 +153,12 @@ function End({ message, chat, actions }: EndProps) {
   );
 }
 
+/** The answer goes, and the button with it. */
+function again(actions: Actions, { runId }: Message): void {
+  actions.regenerate(runId);
+  rescueFocus();
+}
+
 /** How fast it came, for those who ask. */
 function speedOf({ timing, outputTokens }: Message): string | undefined {
   if (!timing || outputTokens === undefined) return undefined;
@@ -150,9 +168,13 @@ function speedOf({ timing, outputTokens }: Message): string | undefined {
 }
 
 function canRegenerate(chat: Chat, message: Message): boolean {
+  return message.runId !== undefined && serves(chat, 'sessions.rewind');
+}
+
+/** As far as is known: without a connection, what is asked for is said not to be possible now. */
+function serves(chat: Chat, method: string): boolean {
   const state = chat.connection.state.value;
-  if (state.kind === 'connected' && !state.hello.methods.has('sessions.rewind')) return false;
-  return message.runId !== undefined;
+  return state.kind !== 'connected' || state.hello.methods.has(method);
 }
 
 function Failure({ message, actions }: Pick<EndProps, 'message' | 'actions'>) {
@@ -173,7 +195,7 @@ function Failure({ message, actions }: Pick<EndProps, 'message' | 'actions'>) {
         )}
       </div>
       {message.runId !== undefined && (
-        <button type="button" class="plain" onClick={() => actions.regenerate(message.runId)}>
+        <button type="button" class="plain" onClick={() => again(actions, message)}>
           {t.retry}
         </button>
       )}

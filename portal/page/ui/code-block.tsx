@@ -25,18 +25,19 @@ export function CodeBlock({ code, language, complete }: Props) {
       </figcaption>
       {/* What scrolls must be reachable by keyboard. */}
       <pre tabIndex={0} role="region" aria-label={t.code(language)}>
-        <code>{pieces ? pieces.map(paint) : code}</code>
+        <code>{pieces ? pieces.map(paint) : plainPieces(code)}</code>
       </pre>
     </figure>
   );
 }
 
+/** Nothing while it is still being written. */
 function useColours(code: string, language: string, complete: boolean) {
-  const key = `${language}\n${code}`;
+  const key = complete && language !== '' ? `${language}\n${code}` : '';
   const [pieces, setPieces] = useState(() => ({ key, found: coloured.get(key) }));
   useEffect(() => {
-    if (!complete || language === '' || coloured.has(key)) {
-      setPieces({ key, found: coloured.get(key) });
+    if (key === '' || coloured.has(key)) {
+      setPieces((before) => (before.key === key ? before : { key, found: coloured.get(key) }));
       return undefined;
     }
     let wanted = true;
@@ -48,8 +49,19 @@ function useColours(code: string, language: string, complete: boolean) {
     return () => {
       wanted = false;
     };
-  }, [key, complete]);
-  return pieces.key === key ? pieces.found : undefined;
+  }, [key]);
+  return pieces.key === key ? pieces.found : coloured.get(key);
+}
+
+/** Lines that are one text node. A browser measures a text node as a whole again when it grows. */
+const LINES = 24;
+
+function plainPieces(code: string): string[] {
+  const lines = code.split(/(?<=\n)/);
+  const pieces: string[] = [];
+  for (let at = 0; at < lines.length; at += LINES)
+    pieces.push(lines.slice(at, at + LINES).join(''));
+  return pieces;
 }
 
 function keep(key: string, pieces: readonly Piece[]): void {

@@ -25,7 +25,7 @@ export function Composer({ chat, actions, editLast }: Props) {
   const t = texts.value;
   const { key } = chat.current.value;
   const [draft, setDraft] = useDraft(chat, key);
-  const [images, setImages] = useState<readonly Attachment[]>([]);
+  const [images, setImages] = useAttached(chat, key);
   const [problem, setProblem] = useState<string>();
   const clickedAt = useRef(Number.NEGATIVE_INFINITY);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -35,7 +35,6 @@ export function Composer({ chat, actions, editLast }: Props) {
 
   useLayoutEffect(() => fit(area.current), [draft, key]);
   useEffect(() => {
-    setImages([]);
     setProblem(undefined);
     if (matchMedia('(hover: hover)').matches) area.current?.focus();
   }, [key]);
@@ -44,14 +43,12 @@ export function Composer({ chat, actions, editLast }: Props) {
   shownKey.current = key;
   const add = async (files: readonly File[]) => {
     const read = await readFiles(files, limits, texts.value);
-    // Meanwhile another conversation may be open, or more files have come.
+    // Meanwhile more files may have come.
+    const all = [...(chat.attached.get(key) ?? []), ...read.images];
+    setImages(all.slice(0, MOST_IMAGES));
+    // Another conversation may be open by now.
     if (shownKey.current !== key) return;
-    setProblem(read.problem);
-    setImages((have) => {
-      const all = [...have, ...read.images];
-      if (all.length > MOST_IMAGES) setProblem(t.imagesTooMany(MOST_IMAGES));
-      return all.slice(0, MOST_IMAGES);
-    });
+    setProblem(all.length > MOST_IMAGES ? t.imagesTooMany(MOST_IMAGES) : read.problem);
   };
   const dragging = useDroppedFiles((files) => void add(files));
   const send = () => {
@@ -234,6 +231,21 @@ function useDroppedFiles(onFiles: (files: File[]) => void): boolean {
     };
   }, []);
   return over;
+}
+
+const NONE: readonly Attachment[] = [];
+
+/** Images that wait to be sent, kept per conversation while the page is open. */
+function useAttached(
+  chat: Chat,
+  key: string,
+): [readonly Attachment[], (images: readonly Attachment[]) => void] {
+  const [, draw] = useState(0);
+  const write = (images: readonly Attachment[]) => {
+    chat.attached.set(key, images);
+    draw((times) => times + 1);
+  };
+  return [chat.attached.get(key) ?? NONE, write];
 }
 
 /** What is being written, kept per conversation and over a reload. */

@@ -40,6 +40,9 @@ export const Down = draw('M10 4v12M5 11l5 5 5-5');
 export const Up = draw('M10 16V4M5 9l5-5 5 5');
 export const Image = draw('M3.5 4.5h13v11h-13zM3.5 13l4-4 4 4 2-2 3 3M12.5 8h.01');
 export const Branch = draw('M6 4v12M6 12c0-4 8-2 8-6M14 6V4M6 4h.01');
+export const Fork = draw(
+  'M6 7.5v9M6 12.5h4.5A3.5 3.5 0 0 0 14 9V7.5M6 7.5a1.7 1.7 0 1 0 0-3.4 1.7 1.7 0 0 0 0 3.4zM14 7.5a1.7 1.7 0 1 0 0-3.4 1.7 1.7 0 0 0 0 3.4z',
+);
 export const Trash = draw('M4 6h12M8 6V4h4v2M5.5 6l.7 10h7.6l.7-10');
 export const Alert = draw('M10 6.5v4M10 13.5h.01M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14z');
 export const Stop = () => (

@@ -3,28 +3,29 @@
  * elements that stand here, and tags in it are shown as text.
  */
 
-import type { MarkedToken, Token, Tokens } from 'marked';
+import type { Token, Tokens } from 'marked';
 import type { ComponentChildren, VNode } from 'preact';
 import { texts } from '../i18n.ts';
 import { decodeEntities } from '../markdown/entities.ts';
+import { isMarked } from '../markdown/lexer.ts';
 import { safeImage, safeLink } from '../markdown/safe-link.ts';
 import { CodeBlock } from './code-block.tsx';
 import { Formula } from './formula.tsx';
 
 /** Preact leaves an element alone whose description is the same object as before. */
-const drawn = new WeakMap<Token, VNode>();
+const drawn = new WeakMap<object, VNode>();
+
+function once(part: object, draw: () => VNode): VNode {
+  const known = drawn.get(part);
+  if (known) return known;
+  const made = draw();
+  drawn.set(part, made);
+  return made;
+}
 
 /** Blocks in order; those that were drawn before cost nothing. */
 export function Blocks({ tokens }: { readonly tokens: readonly Token[] }) {
-  return <>{tokens.map((token, at) => drawOnce(token, at))}</>;
-}
-
-function drawOnce(token: Token, at: number): VNode {
-  const known = drawn.get(token);
-  if (known) return known;
-  const made = <BlockOf key={at} token={token} />;
-  drawn.set(token, made);
-  return made;
+  return <>{tokens.map((token, at) => once(token, () => <BlockOf key={at} token={token} />))}</>;
 }
 
 function BlockOf({ token }: { readonly token: Token }) {
@@ -32,7 +33,7 @@ function BlockOf({ token }: { readonly token: Token }) {
 }
 
 function block(token: Token): VNode | null {
-  if (!isOurs(token)) return formula(token);
+  if (!isMarked(token)) return formula(token);
   switch (token.type) {
     case 'heading': {
       // Below the page's and the answer's own headings. Models begin with any level, so the first
@@ -57,7 +58,11 @@ function block(token: Token): VNode | null {
         />
       );
     case 'blockquote':
-      return <blockquote dir="auto">{token.tokens.map(block)}</blockquote>;
+      return (
+        <blockquote dir="auto">
+          <Blocks tokens={token.tokens} />
+        </blockquote>
+      );
     case 'list':
       return list(token);
     case 'table':
@@ -85,9 +90,22 @@ function block(token: Token): VNode | null {
   }
 }
 
-function list(token: Tokens.List): VNode {
-  const items = token.items.map((item, at) => (
-    <li key={at} class={item.task ? 'task' : undefined} dir="auto">
+function list({ ordered, start, loose, items }: Tokens.List): VNode {
+  const rows = items.map((item, at) =>
+    // What was drawn without paragraphs is no use once the list has some.
+    loose ? itemOf(item, at, true) : once(item, () => itemOf(item, at, false)),
+  );
+  if (!ordered) return <ul dir="auto">{rows}</ul>;
+  return (
+    <ol start={typeof start === 'number' ? start : 1} dir="auto">
+      {rows}
+    </ol>
+  );
+}
+
+function itemOf(item: Tokens.ListItem, at: number, loose: boolean): VNode {
+  return (
+    <li key={at} class={item.task ? 'task' : undefined}>
       {item.task && (
         <input
           type="checkbox"
@@ -96,19 +114,19 @@ function list(token: Tokens.List): VNode {
           aria-label={item.text}
         />
       )}
-      {item.tokens.map((each) => (each.type === 'checkbox' ? null : inItem(each, item.loose)))}
+      {item.tokens.map((each) => (each.type === 'checkbox' ? null : inItem(each, loose)))}
     </li>
-  ));
-  if (!token.ordered) return <ul>{items}</ul>;
-  return <ol start={typeof token.start === 'number' ? token.start : 1}>{items}</ol>;
+  );
 }
 
-/** In a tight list the words of an item are no paragraph. */
+/**
+ * In a tight list the words of an item are no paragraph. The list has one direction, that of its
+ * first words: its signs stand on one side.
+ */
 function inItem(token: Token, loose: boolean): ComponentChildren {
-  if (token.type === 'text' && !loose) {
-    return token.tokens ? inline(token.tokens) : decodeEntities(String(token['text']));
-  }
-  return block(token);
+  if (token.type !== 'text' && token.type !== 'paragraph') return block(token);
+  const words = token.tokens ? inline(token.tokens) : decodeEntities(String(token['text']));
+  return loose || token.type === 'paragraph' ? <p>{words}</p> : words;
 }
 
 function Table({ token }: { readonly token: Tokens.Table }) {
@@ -126,15 +144,17 @@ function Table({ token }: { readonly token: Tokens.Table }) {
           </tr>
         </thead>
         <tbody>
-          {token.rows.map((row, line) => (
-            <tr key={line}>
-              {row.map((cell, at) => (
-                <td key={at} data-align={align(at)} dir="auto">
-                  {inline(cell.tokens)}
-                </td>
-              ))}
-            </tr>
-          ))}
+          {token.rows.map((row, line) =>
+            once(row, () => (
+              <tr key={line}>
+                {row.map((cell, at) => (
+                  <td key={at} data-align={align(at)} dir="auto">
+                    {inline(cell.tokens)}
+                  </td>
+                ))}
+              </tr>
+            )),
+          )}
         </tbody>
       </table>
     </div>
@@ -146,20 +166,20 @@ function inline(tokens: readonly Token[]): ComponentChildren[] {
 }
 
 function inlineOf(token: Token): ComponentChildren {
-  if (!isOurs(token)) return formula(token);
+  if (!isMarked(token)) return formula(token);
   switch (token.type) {
     case 'text':
       return token.tokens ? inline(token.tokens) : decodeEntities(token.text);
     case 'escape':
       return token.text;
     case 'strong':
-      return <strong>{inline(token.tokens)}</strong>;
+      return once(token, () => <strong>{inline(token.tokens)}</strong>);
     case 'em':
-      return <em>{inline(token.tokens)}</em>;
+      return once(token, () => <em>{inline(token.tokens)}</em>);
     case 'del':
-      return <del>{inline(token.tokens)}</del>;
+      return once(token, () => <del>{inline(token.tokens)}</del>);
     case 'codespan':
-      return <code>{token.text}</code>;
+      return once(token, () => <code>{token.text}</code>);
     case 'br':
       return <br />;
     case 'link':
@@ -205,9 +225,4 @@ function image(token: Tokens.Image): ComponentChildren {
 
 function formula(token: Tokens.Generic): VNode {
   return <Formula source={String(token['text'])} display={token['display'] === true} />;
-}
-
-/** Whatever is no formula is one of marked's own. */
-function isOurs(token: Token): token is MarkedToken {
-  return token.type !== 'math';
 }

@@ -7,6 +7,7 @@ import { language, texts } from '../i18n.ts';
 import type { Session } from '../store/sessions.ts';
 import { groupByDay } from './days.ts';
 import { Dialog } from './dialog.tsx';
+import { rescueFocus } from './focus.ts';
 import { Close, NewChat, Pencil, Search, Trash } from './icons.tsx';
 import { Settings } from './settings.tsx';
 
@@ -97,7 +98,7 @@ export function Rail({ chat, actions, isOpen, onClose, onSearch, onSignOut }: Pr
               type="button"
               class="danger"
               onClick={() => {
-                void actions.remove(removing.key);
+                void actions.remove(removing.key).then(rescueFocus);
                 setRemoving(undefined);
               }}
             >

@@ -83,7 +83,12 @@ export function SearchDialog({ chat, actions, onOpen, onClose }: Props) {
         <ul id="found" role="listbox" aria-label={t.search}>
           {choices.map((choice, index) => {
             const hit = hits[index - sessions.length];
-            return (
+            return [
+              hits.length > 0 && index === sessions.length && (
+                <li key="messages" class="head-line" role="presentation">
+                  {t.foundMessages}
+                </li>
+              ),
               <li
                 key={`${choice.key} ${choice.messageId ?? ''}`}
                 id={`found-${index}`}
@@ -94,8 +99,8 @@ export function SearchDialog({ chat, actions, onOpen, onClose }: Props) {
               >
                 <span dir="auto">{titleOf(choice.key)}</span>
                 {hit && <small dir="auto">{hit.snippet}</small>}
-              </li>
-            );
+              </li>,
+            ];
           })}
         </ul>
       )}

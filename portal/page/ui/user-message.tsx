@@ -7,8 +7,10 @@ import { texts } from '../i18n.ts';
 import { type Message, plainText } from '../messages.ts';
 import type { Outgoing } from '../store/outbox.ts';
 import { CopyButton } from './copy-button.tsx';
-import { Image, Pencil } from './icons.tsx';
+import { rescueFocus } from './focus.ts';
+import { Pencil } from './icons.tsx';
 import type { Item } from './items.ts';
+import { Pictures, picturesOfEntry, picturesOfMessage } from './pictures.tsx';
 
 interface Props {
   readonly item: Extract<Item, { kind: 'user' | 'outgoing' }>;
@@ -36,7 +38,12 @@ export function UserMessage({ item, chat, actions, isEditing, onEdit }: Props) {
   return (
     <article class="user">
       <h2 class="unseen">{t.you}</h2>
-      {item.kind === 'user' ? <Files message={item.message} /> : <Pictures entry={item.entry} />}
+      <Pictures
+        chat={chat}
+        pictures={
+          item.kind === 'user' ? picturesOfMessage(item.message) : picturesOfEntry(item.entry)
+        }
+      />
       {words !== '' && <Bubble words={words} />}
       {item.kind === 'user' && item.message.truncated && (
         <p class="note">
@@ -97,34 +104,6 @@ export function canEdit(chat: Chat, message: Message): boolean {
   return message.id !== '';
 }
 
-function Files({ message }: { readonly message: Message }) {
-  const files = message.parts.filter((part) => part.type === 'image');
-  if (files.length === 0) return null;
-  return (
-    <ul class="files">
-      {files.map((file, at) => (
-        <li key={at}>
-          <Image />
-          <span>{file.name ?? texts.value.image('')}</span>
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function Pictures({ entry }: Pick<Extract<Props['item'], { kind: 'outgoing' }>, 'entry'>) {
-  if (entry.attachments.length === 0) return null;
-  return (
-    <ul class="thumbs">
-      {entry.attachments.map((file, at) => (
-        <li key={at}>
-          <img src={`data:${file.mimeType};base64,${file.base64}`} alt={file.name} />
-        </li>
-      ))}
-    </ul>
-  );
-}
-
 /** How it stands with a message that the gateway does not have yet. */
 function Fate({
   item,
@@ -137,6 +116,10 @@ function Fate({
 }) {
   const t = texts.value;
   const { entry } = item;
+  const discard = () => {
+    actions.discard(entry);
+    rescueFocus();
+  };
   if (entry.failed !== undefined) {
     return (
       <p class="note problem" role="alert">
@@ -144,7 +127,7 @@ function Fate({
         <button type="button" class="link" onClick={() => actions.retry(entry)}>
           {t.retry}
         </button>{' '}
-        <button type="button" class="link" onClick={() => actions.discard(entry)}>
+        <button type="button" class="link" onClick={discard}>
           {t.discard}
         </button>
       </p>
@@ -155,7 +138,7 @@ function Fate({
   return (
     <p class="note">
       {t.waiting}{' '}
-      <button type="button" class="link" onClick={() => actions.discard(entry)}>
+      <button type="button" class="link" onClick={discard}>
         {t.discard}
       </button>
     </p>
@@ -183,6 +166,7 @@ function Editor({
   useLayoutEffect(() => {
     area.current?.focus();
     area.current?.setSelectionRange(words.length, words.length);
+    return rescueFocus;
   }, []);
   useLayoutEffect(() => {
     if (!area.current) return;

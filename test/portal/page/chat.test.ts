@@ -15,6 +15,12 @@ import {
   toolCall,
 } from '../../support/upstream/openai.ts';
 import { answers, composer, connected, say, scene } from './support/scene.ts';
+import { tap } from './support/tap.ts';
+
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
 
 const shared = scene({ defaults: { reasoningDefault: 'on' } });
 
@@ -215,17 +221,73 @@ describe('a message', () => {
     const choose = page.locator('input[type=file]');
     await choose.setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('x') });
     await page.getByText('a.txt is no PNG, JPEG, GIF or WebP image.').waitFor();
-    const png = Buffer.from(
-      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-      'base64',
-    );
-    await choose.setInputFiles({ name: 'dot.png', mimeType: 'image/png', buffer: png });
+    await choose.setInputFiles({ name: 'dot.png', mimeType: 'image/png', buffer: PNG });
     await page.getByRole('img', { name: 'dot.png' }).waitFor();
     await say(page, 'what is this picture');
     await answers(page).waitFor();
     const asked = shared.upstream.requests.find((each) => each.bodyText.includes('this picture'));
-    expect(asked?.bodyText).toContain(png.toString('base64'));
-    await page.locator('.files', { hasText: 'dot.png' }).waitFor();
+    expect(asked?.bodyText).toContain(PNG.toString('base64'));
+    await page.locator('.user').getByRole('img', { name: 'dot.png' }).waitFor();
+  });
+
+  test('shows its images after a reload too, each fetched once it is seen, and opens them', async () => {
+    const { page } = await shared.open();
+    await connected(page);
+    await page.locator('input[type=file]').setInputFiles([
+      { name: 'small.png', mimeType: 'image/png', buffer: PNG },
+      // Larger than what is fetched unasked.
+      {
+        name: 'large.png',
+        mimeType: 'image/png',
+        buffer: Buffer.concat([PNG, Buffer.alloc(1_100_000)]),
+      },
+    ]);
+    await page.locator('.composer').getByRole('img', { name: 'large.png' }).waitFor();
+    await say(page, 'remember these pictures');
+    await answers(page).waitFor();
+    const asked: string[] = [];
+    await tap(
+      page,
+      ({ method }) => {
+        if (method === 'artifacts.download') asked.push(method);
+        return false;
+      },
+      (_, send) => send(),
+    );
+    await page.reload();
+    const small = page.locator('.user').getByRole('img', { name: 'small.png' });
+    await small.waitFor();
+    const width =
+      "document.querySelector('.user img').decode().then(() => document.querySelector('.user img').naturalWidth)";
+    expect(await page.evaluate(width)).toBe(1);
+    expect(asked.length).toBe(1);
+    await page.getByRole('button', { name: 'Image large.png' }).click();
+    await page.locator('.user').getByRole('img', { name: 'large.png' }).click();
+    await page.getByRole('dialog').getByRole('img', { name: 'large.png' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(asked.length).toBe(2);
+  });
+
+  test('may begin a new conversation with all that was said up to its answer', async () => {
+    const { page } = await shared.open();
+    await say(page, 'the root');
+    await answers(page).getByText('You said: the root').waitFor();
+    await say(page, 'one way');
+    await answers(page).getByText('You said: one way').waitFor();
+    await answers(page).first().hover();
+    await answers(page)
+      .first()
+      .getByRole('button', { name: 'Continue from here in a copy' })
+      .click();
+    await page.locator('.bubble', { hasText: 'one way' }).waitFor({ state: 'detached' });
+    await answers(page).getByText('You said: the root').waitFor();
+    await say(page, 'another way');
+    await answers(page).getByText('You said: another way').waitFor();
+    expect(await page.locator('.bubble').allInnerTexts()).toEqual(['the root', 'another way']);
+    await page.locator('.session').nth(1).click();
+    await answers(page).getByText('You said: one way').waitFor();
+    expect(await page.locator('.bubble').allInnerTexts()).toEqual(['the root', 'one way']);
   });
 });
 

@@ -58,7 +58,7 @@ describe('the list of conversations', () => {
     expect(await titles(page)).toEqual(['about pears', 'about apples']);
     await page.getByRole('button', { name: 'about apples', exact: true }).click();
     await answers(page).getByText('You said: about apples').waitFor();
-    expect(await page.title()).toContain('about apples');
+    await expect.poll(() => page.title()).toContain('about apples');
     await page.reload();
     await answers(page).getByText('You said: about apples').waitFor();
     expect(await page.locator('.bubble').allInnerTexts()).toEqual(['about apples']);
@@ -274,7 +274,7 @@ describe('a long conversation', () => {
     const list = page.locator('.transcript');
     await list.hover();
     await page.mouse.wheel(0, -600);
-    await page.getByRole('button', { name: 'Latest' }).waitFor();
+    await expect.poll(() => fromEnd(page)).toBeGreaterThan(598);
     const top = Number(await page.evaluate("document.querySelector('.transcript').scrollTop"));
     first.open();
     await page.getByText('B 59').waitFor();

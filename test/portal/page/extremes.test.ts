@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { connectClient } from '../../support/client.ts';
+import { answer, says } from '../../support/upstream/openai.ts';
 import { answers, composer, connected, say, scene } from './support/scene.ts';
 import { INSTANCE } from './support/stub-portal.ts';
 
@@ -45,6 +46,7 @@ describe('size', () => {
   test('a message that is too long to be shown whole is edited whole', async () => {
     const { page } = await shared.open();
     await connected(page);
+    shared.upstream.when(says('finis'), answer('Read.'));
     const words = `begin ${'lorem ipsum '.repeat(18_000)}finis`;
     await say(page, words);
     await answers(page).waitFor();
@@ -57,7 +59,7 @@ describe('size', () => {
     await page.keyboard.press('Escape');
     const asked = shared.upstream.requests.length;
     await page.getByRole('button', { name: 'New answer' }).click();
-    await expect.poll(() => shared.upstream.requests.length, { timeout: 10_000 }).toBe(asked + 1);
+    await expect.poll(() => shared.upstream.requests.length).toBe(asked + 1);
     expect(shared.upstream.requests.at(-1)?.bodyText).toContain('finis');
   });
 
@@ -132,6 +134,29 @@ describe('images', () => {
     expect(await page.evaluate('window.kept')).toEqual([false, false]);
   });
 
+  test('chosen before the page is connected wait in the composer, each in its conversation', async () => {
+    shared.portal.create = { status: 503, code: 'unavailable' };
+    const { page } = await shared.open();
+    await page.locator('.dot[data-state="retrying"]').waitFor();
+    const image = { name: 'early.png', mimeType: 'image/png', buffer: PNG };
+    await page.locator('input[type=file]').setInputFiles(image);
+    const early = page.locator('.composer').getByRole('img', { name: 'early.png' });
+    await early.waitFor();
+    shared.portal.create = undefined;
+    await page.evaluate("dispatchEvent(new Event('online'))");
+    await connected(page);
+    expect(await early.count()).toBe(1);
+    await say(page, 'take the early one');
+    await answers(page).waitFor();
+    await page.locator('input[type=file]').setInputFiles({ ...image, name: 'later.png' });
+    const later = page.locator('.composer').getByRole('img', { name: 'later.png' });
+    await later.waitFor();
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await later.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'take the early one', exact: true }).click();
+    await later.waitFor();
+  });
+
   test('added twice at once are all there, up to ten', async () => {
     const { page } = await shared.open();
     await connected(page);
@@ -145,14 +170,14 @@ describe('images', () => {
     await choose.setInputFiles(files(0, 4));
     await choose.setInputFiles(files(4, 8));
     await page.getByRole('img', { name: 'p7.png' }).waitFor();
-    expect(await page.locator('.thumbs img').count()).toBe(8);
+    await page.locator('.thumbs img').nth(7).waitFor();
     await choose.setInputFiles(files(8, 20));
     await page.getByRole('alert').getByText('At most 10').waitFor();
     expect(await page.locator('.thumbs img').count()).toBe(10);
     await page.getByRole('button', { name: 'Remove p0.png' }).click();
     await say(page, 'nine pictures');
     await answers(page).waitFor();
-    expect(await page.locator('.files li').count()).toBe(9);
+    expect(await page.locator('.user .thumbs img').count()).toBe(9);
   });
 });
 

@@ -1,6 +1,6 @@
 /** What people do to a page besides using it: twice, too early, in two tabs, and on a full disk. */
 
-import type { BrowserContext, Page, WebSocketRoute } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterEach, describe, expect, test } from 'vitest';
 import { testConfig } from '../../support/config.ts';
 import { startGateway, temporaryFolder } from '../../support/gateway.ts';
@@ -16,11 +16,9 @@ import {
 } from '../../support/upstream/openai.ts';
 import { answers, composer, connected, say, scene } from './support/scene.ts';
 import { INSTANCE } from './support/stub-portal.ts';
+import { tap } from './support/tap.ts';
 
 const shared = scene();
-
-/** The machine of a test run is shared. */
-const PATIENT = { timeout: 10_000 };
 
 /** Puts the stub portal right again, whatever a test did to it. */
 function mend(): void {
@@ -57,33 +55,9 @@ function bubbles(page: Page): Promise<string[]> {
   return page.locator('.bubble').allInnerTexts();
 }
 
-interface Frame {
-  readonly type?: string;
-  readonly id?: string;
-  readonly method?: string | undefined;
-  readonly params?: { readonly sessionKey?: string };
-}
-
-/** Lets a test look at each request before the gateway does; true: the gateway does not get it. */
-async function tap(
-  page: Page,
-  onRequest: (frame: Frame, toPage: (reply: object) => void) => boolean,
-  onReply: (frame: Frame, send: () => void) => void,
-): Promise<void> {
-  await page.routeWebSocket(/oc-ws/, (socket: WebSocketRoute) => {
-    const server = socket.connectToServer();
-    const asked = new Map<string, Frame>();
-    socket.onMessage((data) => {
-      const frame: Frame = JSON.parse(String(data));
-      asked.set(frame.id ?? '', frame);
-      if (!onRequest(frame, (reply) => socket.send(JSON.stringify(reply)))) server.send(data);
-    });
-    server.onMessage((data) => {
-      const frame: Frame = JSON.parse(String(data));
-      const request = frame.type === 'res' ? asked.get(frame.id ?? '') : undefined;
-      onReply({ ...request, method: request?.method }, () => socket.send(data));
-    });
-  });
+/** Everything that stands in the conversation: words, answers, and how it stands with a message. */
+function told(page: Page): Promise<string[]> {
+  return page.locator('.bubble, .user .note, .answer .prose').allInnerTexts();
 }
 
 describe('hurry', () => {
@@ -160,7 +134,7 @@ describe('hurry', () => {
     for (const words of ['about one', 'about two', 'about one', 'about two']) {
       await page.getByRole('button', { name: words, exact: true }).click();
     }
-    await expect.poll(() => held.length, PATIENT).toBeGreaterThanOrEqual(4);
+    await expect.poll(() => held.length).toBeGreaterThanOrEqual(4);
     holding = false;
     for (const send of held.toReversed()) send();
     await answers(page).getByText('You said: about two').waitFor();
@@ -192,6 +166,74 @@ describe('hurry', () => {
     await page.reload();
     await answers(page).getByText('You said: still there').waitFor();
     expect(refused).toBe(1);
+  });
+});
+
+describe('an acknowledgement', () => {
+  test('that comes after all that follows from it changes nothing', async () => {
+    const { page } = await shared.open();
+    const held: (() => void)[] = [];
+    await tap(
+      page,
+      () => false,
+      ({ method }, send) => {
+        if (method === 'chat.send') held.push(send);
+        else send();
+      },
+    );
+    await page.reload();
+    await connected(page);
+    await say(page, 'told late');
+    await answers(page).getByText('You said: told late').waitFor();
+    expect(await told(page)).toEqual(['told late', 'You said: told late']);
+    expect(held.length).toBe(1);
+    held[0]?.();
+    // What takes the place of a message stands where that one stood, and only there.
+    await composer(page).press('ArrowUp');
+    await page.getByRole('textbox', { name: 'Edit the message' }).fill('told later');
+    await page.keyboard.press('Enter');
+    await answers(page).getByText('You said: told later').waitFor();
+    expect(await told(page)).toEqual(['told later', 'You said: told later']);
+    expect(held.length).toBe(2);
+    held[1]?.();
+    // Sent only when the page has read the one before.
+    await say(page, 'and on');
+    await answers(page).getByText('You said: and on').waitFor();
+    expect(await told(page)).toEqual([
+      'told later',
+      'You said: told later',
+      'and on',
+      'You said: and on',
+    ]);
+  });
+
+  test('that is lost with its connection is made good by the history', async () => {
+    const { page } = await shared.open();
+    let lost = false;
+    let sends = 0;
+    await tap(
+      page,
+      ({ method }) => {
+        if (method === 'chat.send') sends += 1;
+        return method === 'chat.send' && sends > 1;
+      },
+      ({ method }, send) => {
+        if (method === 'chat.send') {
+          lost = true;
+          shared.portal.cut();
+        } else if (sends === 0 || lost) send();
+      },
+    );
+    await page.reload();
+    await connected(page);
+    await say(page, 'never told');
+    await answers(page).getByText('You said: never told').waitFor();
+    expect(await told(page)).toEqual(['never told', 'You said: never told']);
+    expect(lost).toBe(true);
+    await page.reload();
+    await connected(page);
+    await answers(page).getByText('You said: never told').waitFor();
+    expect(await told(page)).toEqual(['never told', 'You said: never told']);
   });
 });
 
@@ -307,7 +349,7 @@ describe('storage', () => {
     shared.portal.oldestToken = 2;
     shared.portal.cut();
     await expect
-      .poll(() => page.evaluate("localStorage.getItem('sc_portal_token')"), PATIENT)
+      .poll(() => page.evaluate("localStorage.getItem('sc_portal_token')"))
       .not.toMatch(/^access-1-/);
     await connected(page);
     await page.reload();

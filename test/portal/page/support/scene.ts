@@ -4,9 +4,9 @@ import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
 import { testConfig } from '../../../support/config.ts';
 import { type SharedGateway, shareGateway } from '../../../support/gateway.ts';
+import { builtPage } from '../../../support/page-build.ts';
 import { startOpenAiUpstream, type Upstream } from '../../../support/upstream/openai.ts';
 import { launchBrowser, type OpenOptions, type OpenPage, openPage } from './browser.ts';
-import { buildPage } from './build.ts';
 import { INSTANCE, type StubPortal, startStubPortal } from './stub-portal.ts';
 
 export interface Scene {
@@ -29,7 +29,7 @@ let users = 0;
 export function scene(options: SceneOptions = {}): Scene {
   const parts: Partial<Scene> = {};
   beforeAll(async () => {
-    const built = buildPage();
+    const built = builtPage();
     parts.upstream = await startOpenAiUpstream();
     parts.gateway = await shareGateway({
       config: testConfig({ upstream: `${parts.upstream.url}/v1`, ...options }),
