@@ -6,10 +6,17 @@ export default defineConfig({
     pool: 'forks',
     include: [
       'test/crash/kill-loop.test.ts',
+      'test/crash/workers-kill-loop.test.ts',
       'test/security/fuzz.test.ts',
       'test/soak/**/*.{test,soak}.ts',
     ],
-    env: { OC_KILL_ROUNDS: '300', OC_FUZZ_CASES: '50000', OC_SOAK_SECONDS: '600' },
+    env: {
+      OC_KILL_ROUNDS: '300',
+      OC_WORKER_KILLS: '100',
+      OC_FUZZ_CASES: '50000',
+      OC_SOAK_SECONDS: '600',
+      ...process.env,
+    },
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -3,6 +3,7 @@
  * itself, and nobody else notices.
  */
 
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connectClient } from '../support/client.ts';
@@ -114,6 +115,14 @@ describe('an upgrade', () => {
   });
 });
 
+test('compression is not negotiated, though it is offered', async () => {
+  const peer = await openRaw(gateway.port);
+  peer.send(upgradeRequest('alice', ['Sec-WebSocket-Extensions: permessage-deflate']));
+  const answer = await peer.until('connect.challenge');
+  expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+  expect(answer.toLowerCase()).not.toContain('permessage-deflate');
+});
+
 const close = (...payload: number[]) => clientFrame(Uint8Array.from(payload), 0x88);
 const bytes = (hex: string) => Buffer.from(hex.replaceAll(' ', ''), 'hex');
 
@@ -169,16 +178,17 @@ describe('frames', () => {
       const socket = connect({ port: patient.port, host: '127.0.0.1' });
       onTestFinished(() => void socket.destroy());
       socket.on('error', () => {});
-      socket.pause();
       socket.write(upgradeRequest('flood'));
+      // What comes in one piece with an upgrade is not read.
+      await once(socket, 'data');
+      socket.pause();
       const pings = Buffer.concat(
         Array.from({ length: 1_000 }, () => clientFrame('p'.repeat(125), 0x89)),
       );
       // The kernel holds some megabytes for a peer that does not read; what is beyond waits in the gateway.
       const pour = () => {
-        while (!socket.destroyed && socket.write(pings));
+        if (!socket.destroyed) socket.write(pings, () => setImmediate(pour));
       };
-      socket.on('drain', pour);
       pour();
       expect(await patient.logged('ping_flood')).toBeDefined();
     });
