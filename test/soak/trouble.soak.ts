@@ -47,6 +47,8 @@ interface Trouble {
   limits?: Record<string, number>;
   /** Instead of answers that are read. */
   client?: (client: Client) => void;
+  /** Beyond the default limits nothing is promised. */
+  isBeyondDefaults?: boolean;
 }
 
 const TROUBLES: Trouble[] = [
@@ -59,7 +61,14 @@ const TROUBLES: Trouble[] = [
     reply: () => stream(pour(text('x'.repeat(10_000)))),
   },
   {
+    name: 'an answer of 100 MB',
+    users: 1,
+    againMs: 10,
+    reply: () => stream(pour(text('x'.repeat(10_000)), 100_000_000)),
+  },
+  {
     name: 'an answer of 100 MB, let through up to ten million characters',
+    isBeyondDefaults: true,
     users: 1,
     againMs: 10,
     limits: { maxAnswerChars: 10_000_000 },
@@ -194,6 +203,7 @@ describe('the event loop is on time during', () => {
       ...[0.5, 0.99].map((share) => percentile(took, share).toFixed(1)),
     ]);
     expect(took.length).toBeGreaterThan(10);
-    expect(delay.p99).toBeLessThan(PROMISED_MS);
+    // Who lets more through than the default lets the loop be held for longer: that is measured, and not promised.
+    if (!trouble.isBeyondDefaults) expect(delay.p99).toBeLessThan(PROMISED_MS);
   });
 });
