@@ -7,8 +7,8 @@ import { type GatewayProcess, type GatewayProcessOptions, startGateway } from '.
 export interface WorkersProcess extends GatewayProcess {
   /** Of the workers, in their order; a worker that was started again has the same. */
   readonly ports: readonly number[];
-  /** Which worker a user's newest connection is on. */
-  workerOf(user: string): number;
+  /** Which worker a connection is on. Its line may come after its hello. */
+  workerOf(client: Client): Promise<number>;
   /** Of the process that is this worker now. */
   pidOf(worker: number): number;
   kill(worker: number, signal?: NodeJS.Signals): void;
@@ -28,7 +28,10 @@ export async function startWorkers(options: GatewayProcessOptions): Promise<Work
   const pidOf = (worker: number) => Number(linesOf('listening', { worker }).at(-1)?.['pid']);
   return Object.assign(gateway, {
     ports: workers.map(({ port }) => port),
-    workerOf: (user: string) => Number(linesOf('connected', { user }).at(-1)?.['worker']),
+    async workerOf(client: Client) {
+      const line = await gateway.logged('connected', { connId: client.hello.server.connId });
+      return Number(line['worker']);
+    },
     pidOf,
     kill: (worker: number, signal: NodeJS.Signals = 'SIGKILL') =>
       void process.kill(pidOf(worker), signal),

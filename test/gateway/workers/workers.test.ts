@@ -89,13 +89,13 @@ describe('behind nginx', () => {
     for (const user of USERS) {
       tabs.set(user, [await connect(user, 0), await connect(user, 1), await connect(user, 2)]);
     }
-    const workers = USERS.map((user) => {
-      const lines = gateway.logs.filter((l) => l['event'] === 'connected' && l['user'] === user);
-      const those = new Set(lines.map((line) => line['worker']));
+    const workers = new Set<number>();
+    for (const [user, clients] of tabs) {
+      const those = new Set(await Promise.all(clients.map(gateway.workerOf)));
       expect([...those], user).toHaveLength(1);
-      return [...those][0];
-    });
-    expect(new Set(workers)).toEqual(new Set([0, 1]));
+      for (const worker of those) workers.add(worker);
+    }
+    expect(workers).toEqual(new Set([0, 1]));
     for (const [user, [first, ...others]] of tabs) {
       await first?.say('main', `hello of ${user}`, `run-${user}`);
       for (const tab of others) {
@@ -112,10 +112,12 @@ describe('behind nginx', () => {
     upstream.when(says('held'), events(role(), hold.promise, text('held'), finish('stop'), DONE));
     const gateway = await start();
     const connect = await front(gateway.ports, ['ann', ...USERS]);
-    for (const user of ['ann', ...USERS]) await connect(user);
-    const victim = gateway.workerOf('ann');
-    const neighbour = USERS.find((user) => gateway.workerOf(user) !== victim) ?? '';
-    const [ann, other] = [await connect('ann'), await connect(neighbour)];
+    const ann = await connect('ann');
+    const victim = await gateway.workerOf(ann);
+    const others = await Promise.all(USERS.map((user) => connect(user)));
+    const theirs = await Promise.all(others.map(gateway.workerOf));
+    const other = others[theirs.indexOf(1 - victim)];
+    if (!other) throw new Error('all users are on one worker');
     await send(other, 'held by the neighbour');
     await send(ann, 'story');
     for (const message of ['held 1', 'two', 'three']) await send(ann, message);
@@ -128,11 +130,10 @@ describe('behind nginx', () => {
     await ann.closed;
 
     const back = await connect('ann');
-    expect(gateway.workerOf('ann')).toBe(1 - victim);
+    expect(await gateway.workerOf(back)).toBe(1 - victim);
     await gateway.started(victim, 2);
     // Who was started again does not get its users back while another serves them.
-    await connect('ann');
-    expect(gateway.workerOf('ann')).toBe(1 - victim);
+    expect(await gateway.workerOf(await connect('ann'))).toBe(1 - victim);
     hold.open();
     const ended = ({ runId, state }: Json) => runId === 'three' && isTerminal(state);
     await back.event('chat', ended);
@@ -172,7 +173,7 @@ test('a worker is stopped alone: it ends what it answers, what waits is answered
   );
   const gateway = await start();
   const client = await connectAnywhere(gateway.ports, { user: 'ann', origin: ORIGIN });
-  const stopped = gateway.workerOf('ann');
+  const stopped = await gateway.workerOf(client);
   for (const message of ['hold', 'two']) await send(client, message);
   await client.event('chat', () => client.text('hold') === 'first ');
   gateway.kill(stopped, 'SIGTERM');
