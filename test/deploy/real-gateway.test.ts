@@ -127,6 +127,6 @@ describe.each([
     );
     expect(JSON.parse(answer)).toMatchObject({ ok: false });
     expect(await outcome.socket.closed).toBe(1008);
-    expect(gateway.output()).toContain('secret_mismatch');
+    expect(await gateway.logged('refused')).toMatchObject({ rule: 'secret_mismatch' });
   });
 });
