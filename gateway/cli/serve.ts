@@ -10,9 +10,9 @@ import {
   storagePath,
 } from '../config/settings.ts';
 import { type LiveConfig, watchConfig } from '../config/watch.ts';
-import { type Gateway, startGateway } from '../gateway.ts';
+import { type GatewayOptions, startGateway } from '../gateway.ts';
 import { createLog, type Logger } from '../log.ts';
-import { announce, reportReload } from './announce.ts';
+import { announce, type Listening, reportReload } from './announce.ts';
 import type { Io } from './io.ts';
 import { listenForStop } from './signals.ts';
 
@@ -23,6 +23,15 @@ export interface ServeFlags {
   config?: string;
   port?: string;
 }
+
+/** What serves: this process, or a supervisor and its workers. */
+export interface Serving {
+  readonly listening: Omit<Listening, 'why'>;
+  reconfigured(): void;
+  stop(signal: NodeJS.Signals): Promise<void>;
+}
+
+export type ServingOptions = Omit<GatewayOptions, 'share'> & { env: NodeJS.ProcessEnv };
 
 /** Resolves with the exit code once a signal has stopped the gateway, or at once if it cannot start. */
 export async function serve(io: Io, flags: ServeFlags, version: string): Promise<number> {
@@ -38,9 +47,6 @@ export async function serve(io: Io, flags: ServeFlags, version: string): Promise
     io.stderr.write(`oc-gateway: ${formatProblem(port.problem)}\n`);
     return 1;
   }
-  if (loaded.config.gateway.workers > 1) {
-    return (await import('./serve-workers.ts')).serveWorkers(io, loaded, port.port);
-  }
   const signals = listenForStop();
   const log = createLog(loaded.config.logging.level);
   const address = listenAddress(loaded.config);
@@ -49,14 +55,15 @@ export async function serve(io: Io, flags: ServeFlags, version: string): Promise
     env: io.env,
     onReload: (outcome) => reportReload(outcome, log),
   });
-  let gateway: Gateway;
+  let serving: Serving;
   try {
-    gateway = await startGateway({
+    serving = await start(loaded.config.gateway.workers, {
       config: live.current,
       host: address.host,
       port: port.port,
       databasePath: storagePath(loaded.config, io.env),
       version,
+      env: { ...io.env },
       log,
     });
   } catch (error) {
@@ -64,27 +71,41 @@ export async function serve(io: Io, flags: ServeFlags, version: string): Promise
     io.stderr.write(`oc-gateway: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
-  followConfig(live, gateway, log);
-  announce(loaded, { ...gateway, why: address.reason }, log);
-  if (loaded.source.kind === 'built-in') io.stderr.write(welcome(loaded, gateway.port, version));
-  log.info({ event: 'stopping', signal: await signals.stop });
+  followConfig(live, serving, log);
+  const { listening } = serving;
+  announce(loaded, { ...listening, why: address.reason }, log);
+  if (loaded.source.kind === 'built-in' && listening.port !== undefined) {
+    io.stderr.write(welcome(loaded, listening.port, version));
+  }
+  const signal = await signals.stop;
+  log.info({ event: 'stopping', signal });
   live.close();
   const stopped = await Promise.race([
-    gateway.stop('gateway stopping').then(() => true),
+    serving.stop(signal).then(() => true),
     signals.insist.then(() => false),
   ]);
   log.info({ event: 'stopped', ...(!stopped && { early: true }) });
   // Nothing is lost by an early end: what was acknowledged is stored, and answers under way are
-  // marked interrupted at the next start.
+  // marked interrupted at the next start. Workers end with their supervisor, at once.
   if (!stopped) process.exit(1);
   return 0;
 }
 
-/** Edits reach the running gateway by themselves, and at once with SIGHUP. */
-function followConfig(live: LiveConfig, gateway: Gateway, log: Logger): void {
+async function start(workers: number, options: ServingOptions): Promise<Serving> {
+  if (workers > 1) return (await import('./serve-workers.ts')).serveWorkers(options, workers);
+  const gateway = await startGateway(options);
+  return {
+    listening: gateway,
+    reconfigured: gateway.reconfigured,
+    stop: () => gateway.stop('gateway stopping'),
+  };
+}
+
+/** Edits reach what serves by themselves, and at once with SIGHUP. */
+function followConfig(live: LiveConfig, serving: Serving, log: Logger): void {
   live.subscribe((config) => {
     log.level = config.logging.level;
-    gateway.reconfigured();
+    serving.reconfigured();
   });
   process.on('SIGHUP', () => live.reload());
 }
