@@ -9,7 +9,7 @@ import type {
 } from '../providers/contract.ts';
 import type { AgentDefinition } from './definition.ts';
 import type { Principal } from './principal.ts';
-import type { ContentBlock, MessageRecord, RunRecord, SessionStore } from './sessions/store.ts';
+import type { ContentBlock, RunRecord, SessionStore, SpokenMessage } from './sessions/store.ts';
 import { estimateTokens, IMAGE_TOKENS, MESSAGE_TOKENS } from './tokens.ts';
 
 /** Share of the window that is kept free for the answer when the model names no `maxTokens`. */
@@ -36,8 +36,8 @@ export function buildContext(
   systemPrompt: string,
   budget: number,
 ): ProviderMessage[] {
-  const chosen: MessageRecord[] = [];
-  let turn: MessageRecord[] = [];
+  const chosen: SpokenMessage[] = [];
+  let turn: SpokenMessage[] = [];
   let left = budget - estimateTokens(systemPrompt);
   for (const message of store.ancestors(principal, run.sessionKey, run.answerSeq)) {
     if (message.state !== 'pending') turn.push(message);
@@ -50,7 +50,7 @@ export function buildContext(
   return chosen.toReversed().flatMap((message) => toProvider(store, principal, run, message));
 }
 
-function messageTokens(message: MessageRecord): number {
+function messageTokens(message: SpokenMessage): number {
   return message.content.reduce((sum, block) => sum + blockTokens(block), MESSAGE_TOKENS);
 }
 
@@ -73,7 +73,7 @@ function toProvider(
   store: SessionStore,
   principal: Principal,
   run: RunRecord,
-  message: MessageRecord,
+  message: SpokenMessage,
 ): ProviderMessage[] {
   if (message.role === 'user') return [userMessage(store, principal, run, message)];
   return answerMessages(message.content);
@@ -83,7 +83,7 @@ function userMessage(
   store: SessionStore,
   principal: Principal,
   run: RunRecord,
-  message: MessageRecord,
+  message: SpokenMessage,
 ): ProviderMessage {
   const content = message.content.flatMap((block): (TextBlock | ImageBlock)[] => {
     if (block.type === 'text') return [{ type: 'text', text: block.text }];

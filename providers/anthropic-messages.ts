@@ -3,7 +3,7 @@
  * https://platform.claude.com/docs/en/build-with-claude/streaming.
  */
 
-import Anthropic, { AnthropicError, APIError } from '@anthropic-ai/sdk';
+import Anthropic, { AnthropicError, APIError, type ClientOptions } from '@anthropic-ai/sdk';
 import type {
   ContentBlockParam,
   MessageCreateParamsStreaming,
@@ -26,9 +26,10 @@ import type {
 } from './contract.ts';
 import { withoutVariables } from './environment.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
+import { createRequestTemplates } from './request-template.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
 import { readServerEvents } from './server-events.ts';
-import { createFetch } from './transport.ts';
+import { createFetch, type Fetch } from './transport.ts';
 import {
   countAt,
   isObject,
@@ -82,6 +83,7 @@ export const createAdapter: AdapterFactory = (endpoint) => {
 
 /** Everything that the SDK would otherwise take from the environment is hidden from it. */
 function createClient(endpoint: ProviderEndpoint): Anthropic {
+  const fetch = createFetch();
   const keyless = endpoint.apiKey === '';
   const options = {
     // The SDK adds /v1 itself.
@@ -90,7 +92,7 @@ function createClient(endpoint: ProviderEndpoint): Anthropic {
     maxRetries: 0,
     // Ours is shorter and covers the body too.
     timeout: endpoint.silenceMs + 1_000,
-    fetch: createFetch(),
+    fetch,
     logLevel: 'off' as const,
     defaultHeaders: {
       // Relays know the key by this header; Anthropic by the SDK's own.
@@ -99,8 +101,29 @@ function createClient(endpoint: ProviderEndpoint): Anthropic {
       ...endpoint.headers,
     },
   };
-  return withoutVariables('ANTHROPIC_', () => new Anthropic(options));
+  return withoutVariables('ANTHROPIC_', () => new LeanClient(options, fetch));
 }
+
+/** The SDK's client without what it does for every call and we do once, or ourselves: see openai-sdk.ts. */
+class LeanClient extends Anthropic {
+  readonly #templates = createRequestTemplates<BuiltRequest>();
+  readonly #fetch: Fetch;
+
+  constructor(options: ClientOptions, fetch: Fetch) {
+    super(options);
+    this.#fetch = fetch;
+  }
+
+  override buildRequest(...args: Parameters<Anthropic['buildRequest']>): Promise<BuiltRequest> {
+    return this.#templates.fill(args[0], () => super.buildRequest(...args));
+  }
+
+  override fetchWithTimeout(...[url, init]: Parameters<Anthropic['fetchWithTimeout']>) {
+    return this.#fetch(url, init);
+  }
+}
+
+type BuiltRequest = Awaited<ReturnType<Anthropic['buildRequest']>>;
 
 function toBody(request: ProviderRequest): MessageCreateParamsStreaming {
   const thinking = toThinking(request);

@@ -2,11 +2,12 @@
  * `fetch` over node:http, for the SDKs. Against the built-in one it costs about a fifth less CPU per
  * token, has no five-minute limits of its own, never follows a redirect (which would carry the API
  * key elsewhere), and keeps its connection when a reader stops at an end marker a moment before the
- * response ends, as the openai SDK does with every answer.
+ * response ends, as the readers of server-sent events do. An answer is read through `chunksOf`.
  */
 
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import { readBody } from './body.ts';
 import { READING } from './turn-budget.ts';
 
@@ -20,15 +21,21 @@ export function createFetch(): Fetch {
   const options = { keepAlive: true, timeout: IDLE_MS };
   const plain = { request: http.request, agent: new http.Agent(options) };
   const secure = { request: https.request, agent: new https.Agent(options) };
+  // Calls of an endpoint go to the same address with the same headers.
+  const toUrl = rememberLast((input: string) => urlToHttpOptions(new URL(input)));
+  const toRecord = rememberLast((headers: RequestInit['headers']) =>
+    Object.fromEntries(new Headers(headers)),
+  );
   return (input, init = {}) =>
     new Promise((resolve, reject) => {
-      const url = new URL(input instanceof Request ? input.url : input);
+      const url = toUrl(input instanceof Request ? input.url : String(input));
       const { request, agent } = url.protocol === 'https:' ? secure : plain;
       const send = () => {
-        const outgoing = request(url, {
+        const outgoing = request({
+          ...url,
           agent,
           method: init.method ?? 'GET',
-          headers: Object.fromEntries(new Headers(init.headers)),
+          headers: toRecord(init.headers),
         });
         exchange(outgoing, init, resolve, (error) => {
           // The server closed an idle connection just as we took it: it never saw this request.
@@ -38,6 +45,15 @@ export function createFetch(): Fetch {
       };
       send();
     });
+}
+
+/** Makes anew only what is made from another argument than the last one. */
+function rememberLast<Argument, Result>(make: (from: Argument) => Result): typeof make {
+  let last: { from: Argument; made: Result } | undefined;
+  return (from) => {
+    if (!last || last.from !== from) last = { from, made: make(from) };
+    return last.made;
+  };
 }
 
 function isReset(error: Error): boolean {
@@ -76,12 +92,22 @@ function aborted(): DOMException {
 /** SDKs read the body of an error to its end before they throw; what says why stands at its beginning. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
-/** The bodies of our responses, for readers that need no web stream around them. */
-const bodies = new WeakMap<Response, AsyncIterable<Uint8Array>>();
+/**
+ * An answer to be streamed. Its bytes are in `chunks` and nowhere else: a web stream around them, and the
+ * headers that nobody reads, would cost a tenth of a millisecond before the first token.
+ */
+class StreamedResponse extends Response {
+  readonly chunks: AsyncIterable<Uint8Array>;
 
-/** The body's chunks. A response of our own is read without the cost of its web stream; use one or the other. */
+  constructor(chunks: AsyncIterable<Uint8Array>, init: ResponseInit) {
+    super(null, init);
+    this.chunks = chunks;
+  }
+}
+
+/** The chunks of a successful answer. */
 export function chunksOf(response: Response): AsyncIterable<Uint8Array> {
-  return bodies.get(response) ?? response.body ?? NOTHING;
+  return response instanceof StreamedResponse ? response.chunks : NOTHING;
 }
 
 const NOTHING: AsyncIterable<Uint8Array> = {
@@ -89,24 +115,29 @@ const NOTHING: AsyncIterable<Uint8Array> = {
 };
 
 function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefined): Response {
+  const { statusCode: status = 0, statusMessage: statusText = '' } = message;
+  if (status === 204 || status === 205 || status === 304) {
+    message.resume();
+    return new Response(null, { status, statusText });
+  }
+  const broken = (error: Error) => (signal?.aborted ? aborted() : error);
+  if (status >= 200 && status < 300) {
+    const type = message.headers['content-type'];
+    const headers: [string, string][] = type === undefined ? [] : [['content-type', type]];
+    const maxBytes = Number.POSITIVE_INFINITY;
+    const body = readBody(message, { maxBytes, turns: READING, broken });
+    return new StreamedResponse(body, { status, statusText, headers });
+  }
+  const body = readBody(message, { maxBytes: MAX_ERROR_BYTES, turns: READING, broken });
+  return new Response(toStream(body), { status, statusText, headers: toHeaders(message) });
+}
+
+function toHeaders({ rawHeaders }: http.IncomingMessage): Headers {
   const headers = new Headers();
-  const { rawHeaders, statusCode = 0, statusMessage = '' } = message;
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     headers.append(rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '');
   }
-  const options = { status: statusCode, statusText: statusMessage, headers };
-  if (statusCode === 204 || statusCode === 205 || statusCode === 304) {
-    message.resume();
-    return new Response(null, options);
-  }
-  const body = readBody(message, {
-    maxBytes: statusCode >= 400 ? MAX_ERROR_BYTES : Number.POSITIVE_INFINITY,
-    turns: READING,
-    broken: (error) => (signal?.aborted ? aborted() : error),
-  });
-  const response = new Response(toStream(body), options);
-  bodies.set(response, body);
-  return response;
+  return headers;
 }
 
 /** Reads nothing ahead of its reader: the body does. */

@@ -10,6 +10,7 @@ import type {
   RunRecord,
   RunState,
   SessionRecord,
+  SpokenMessage,
 } from './store.ts';
 
 export interface SessionRow {
@@ -58,6 +59,8 @@ export interface MessageRow {
   /** Of the branch: the session's own id may have changed since. */
   session_id: string;
 }
+
+export type SpokenRow = Pick<MessageRow, 'seq' | 'depth' | 'role' | 'state' | 'content'>;
 
 export interface RunRow {
   run_id: string;
@@ -127,6 +130,10 @@ export function toMessage(row: MessageRow): MessageRecord {
     ...(row.error_message !== null && { errorMessage: row.error_message }),
     ...(row.label !== null && { label: row.label }),
   };
+}
+
+export function toSpoken({ seq, role, state, content }: SpokenRow): SpokenMessage {
+  return { seq, role, state, content: parseContent(content) };
 }
 
 export function toRun(row: RunRow): RunRecord {

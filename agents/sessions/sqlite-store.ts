@@ -16,7 +16,7 @@ import { createGroupCommit } from './group-commit.ts';
 import { lockStore, shareStore, type Unlock } from './lock.ts';
 import { createLogSync, type LogSync } from './log-sync.ts';
 import { guarded, guardedWalk, unreadable } from './read-guard.ts';
-import { type SessionRow, toMessage, toRun, toSession } from './records.ts';
+import { type SessionRow, toMessage, toRun, toSession, toSpoken } from './records.ts';
 import { purge, removeSession } from './removal.ts';
 import { retire } from './retention.ts';
 import { createRunTable } from './run-table.ts';
@@ -214,7 +214,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       if (!start) return;
       const parent = { branch: start.branch, depth: start.depth - 1 };
       const isThere = () => sessions.own(principal, session.id) !== undefined;
-      for (const row of transcript.walk(session.id, parent, isThere)) yield toMessage(row);
+      for (const row of transcript.walk(session.id, parent, isThere)) yield toSpoken(row);
     }),
 
     run: guarded((principal, key, runId) => {

@@ -64,6 +64,9 @@ export interface MessageRecord {
   label?: string;
 }
 
+/** What a model is told of a message. */
+export type SpokenMessage = Pick<MessageRecord, 'seq' | 'role' | 'content' | 'state'>;
+
 export interface SessionRecord {
   key: string;
   /** UUID; a reset gives a new one. */
@@ -332,7 +335,7 @@ export interface SessionStore {
     index: number,
   ): Attachment | undefined;
   /** Newest first, from just before the message with `beforeSeq` back to the root of its path; read lazily. */
-  ancestors(principal: Principal, key: string, beforeSeq: number): Iterable<MessageRecord>;
+  ancestors(principal: Principal, key: string, beforeSeq: number): Iterable<SpokenMessage>;
   run(principal: Principal, key: string, runId: string): RunRecord | undefined;
   /** The same once it is durable, to be told to somebody who asks whether it was accepted. */
   durableRun(principal: Principal, key: string, runId: string): Promise<RunRecord | undefined>;

@@ -4,7 +4,7 @@
  */
 
 import type { Db } from './database.ts';
-import type { MessageRow } from './records.ts';
+import type { MessageRow, SpokenRow } from './records.ts';
 import type { Answer, Attachment, ContentBlock, MessageState, Role } from './store.ts';
 
 /** A place in a transcript: the message at this depth of this branch. Depth 0 stands before all. */
@@ -48,11 +48,20 @@ const COLUMNS = `m.id, m.seq, m.branch, m.depth, m.role, m.state, m.content, m.t
 
 const FROM = 'messages m JOIN branches b ON b.session = m.session AND b.branch = m.branch';
 
-/**
- * Messages that a walk reads at a time, at the most. It begins with one and doubles: a reader that stops early has read
- * little, and where messages are of megabytes that is what holds the event loop.
- */
-const WALK_PAGE = 32;
+/** What a walk reads at a time, at the most: a reader that stops early has read little, and the event loop is not held. */
+const WALK_PAGE = { messages: 32, bytes: 128 * 1024 };
+
+/** How many of them, from the first on, take at most so many bytes together; one that `mustFit` does in any case. */
+function fitting(sizes: readonly number[], maxBytes: number, mustFit: boolean) {
+  let count = 0;
+  let bytes = 0;
+  for (const size of sizes) {
+    if (bytes + size > maxBytes && !(mustFit && count === 0)) break;
+    bytes += size;
+    count += 1;
+  }
+  return { count, bytes };
+}
 
 export type TranscriptTable = ReturnType<typeof createTranscriptTable>;
 
@@ -77,25 +86,20 @@ export function createTranscriptTable(db: Db) {
   const bySeq = db.prepare<[number, number], MessageRow>(
     `SELECT ${COLUMNS} FROM ${FROM} WHERE m.session = +? AND m.seq = +?`,
   );
-  const stretch = (filter: string) =>
-    db.prepare<[{ session: number; limit: number } & Stretch], MessageRow>(
-      `SELECT ${COLUMNS} FROM ${FROM}
+  const stretch = <Row>(columns: string, from: string, filter: string) =>
+    db.prepare<[{ session: number; limit: number } & Stretch], Row>(
+      `SELECT ${columns} FROM ${from}
        WHERE m.session = +@session AND m.branch = +@branch
          AND m.depth BETWEEN +@from AND +@to ${filter}
        ORDER BY m.depth DESC LIMIT @limit`,
     );
-  const everything = stretch('');
   const isVisible = `AND m.state <> 'pending'`;
-  const visible = stretch(isVisible);
+  const visible = stretch<MessageRow>(COLUMNS, FROM, isVisible);
   // `octet_length` of a column is in its row's header: the content itself is not read.
-  const sizes = db
-    .prepare<[{ session: number; limit: number } & Stretch], number>(
-      `SELECT octet_length(m.content) FROM ${FROM}
-       WHERE m.session = +@session AND m.branch = +@branch
-         AND m.depth BETWEEN +@from AND +@to ${isVisible}
-       ORDER BY m.depth DESC LIMIT @limit`,
-    )
-    .pluck();
+  const size = 'octet_length(m.content)';
+  const visibleSizes = stretch<number>(size, 'messages m', isVisible).pluck();
+  const sizes = stretch<number>(size, 'messages m', '').pluck();
+  const spoken = stretch<SpokenRow>('m.seq, m.depth, m.role, m.state, m.content', 'messages m', '');
   const insertMessage = db.prepare(
     `INSERT INTO messages
        (session, seq, branch, depth, role, state, content, timestamp, run_id, label)
@@ -259,15 +263,11 @@ export function createTranscriptTable(db: Db) {
       const rows: MessageRow[] = [];
       let bytes = 0;
       for (const part of path(session, leaf)) {
-        const found = sizes.all({ session, ...part, limit: limit - rows.length });
-        let fitting = 0;
-        for (const size of found) {
-          if (bytes + size > maxBytes && rows.length + fitting > 0) break;
-          bytes += size;
-          fitting += 1;
-        }
-        if (fitting > 0) rows.push(...visible.all({ session, ...part, limit: fitting }));
-        if (fitting < found.length || rows.length >= limit) break;
+        const found = visibleSizes.all({ session, ...part, limit: limit - rows.length });
+        const fit = fitting(found, maxBytes - bytes, rows.length === 0);
+        bytes += fit.bytes;
+        if (fit.count > 0) rows.push(...visible.all({ session, ...part, limit: fit.count }));
+        if (fit.count < found.length || rows.length >= limit) break;
       }
       return { rows, bytes };
     },
@@ -276,13 +276,14 @@ export function createTranscriptTable(db: Db) {
      * The path to `leaf`, newest first, read as it is asked for. No statement stays open between
      * two messages, so others may write meanwhile; it ends when the session is not there any more.
      */
-    *walk(session: number, leaf: Place, isThere: () => boolean): Generator<MessageRow> {
-      let limit = 1;
+    *walk(session: number, leaf: Place, isThere: () => boolean): Generator<SpokenRow> {
       for (const part of path(session, leaf)) {
         let to = part.to;
         while (to >= part.from && isThere()) {
-          const rows = everything.all({ session, ...part, to, limit });
-          limit = Math.min(WALK_PAGE, limit * 2);
+          const page = { session, ...part, to };
+          const found = sizes.all({ ...page, limit: WALK_PAGE.messages });
+          const { count } = fitting(found, WALK_PAGE.bytes, true);
+          const rows = spoken.all({ ...page, limit: count });
           yield* rows;
           to = (rows.at(-1)?.depth ?? part.from) - 1;
         }

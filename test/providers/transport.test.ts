@@ -18,12 +18,28 @@ const post = (body: string, signal?: AbortSignal) => ({
   ...(signal && { signal }),
 });
 
+const reader = (response: Response) => chunksOf(response)[Symbol.asyncIterator]();
+
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of chunksOf(response)) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
 describe('the transport', () => {
   it('sends and receives like fetch', async () => {
-    upstream.script({ status: 201, headers: { 'x-a': 'b' }, body: ['añ', '日本'] });
-    const response = await createFetch()(`${upstream.url}/p?q=1`, post('{"a":"ü"}'));
-    expect([response.status, response.ok, response.headers.get('x-a')]).toEqual([201, true, 'b']);
-    expect(await response.text()).toBe('añ日本');
+    const fetch = createFetch();
+    upstream.script(
+      { status: 201, headers: { 'content-type': 'text/x' }, body: ['añ', '日本'] },
+      { status: 429, headers: { 'x-a': 'b' }, body: ['añ', '日本'] },
+    );
+    const response = await fetch(`${upstream.url}/p?q=1`, post('{"a":"ü"}'));
+    const type = response.headers.get('content-type');
+    expect([response.status, response.ok, type]).toEqual([201, true, 'text/x']);
+    expect(await textOf(response)).toBe('añ日本');
+    const refusal = await fetch(upstream.url, post('{}'));
+    expect([refusal.status, refusal.ok, refusal.headers.get('x-a')]).toEqual([429, false, 'b']);
+    expect(await refusal.text()).toBe('añ日本');
     expect(upstream.requests[0]).toMatchObject({
       method: 'POST',
       path: '/p?q=1',
@@ -37,13 +53,13 @@ describe('the transport', () => {
     const end = gate();
     upstream.script({ body: ['data: [DONE]', end.promise] }, { body: [] });
     const first = await fetch(upstream.url, post('{}'));
-    const reader = first.body?.getReader();
-    await reader?.read();
-    await reader?.cancel();
+    const chunks = reader(first);
+    await chunks.next();
+    await chunks.return?.();
     end.open();
     await upstream.requests[0]?.closed;
     await settled();
-    await (await fetch(upstream.url, post('{}'))).text();
+    await textOf(await fetch(upstream.url, post('{}')));
     expect(upstream.requests.map((request) => request.connection)).toEqual([1, 1]);
   });
 
@@ -53,9 +69,9 @@ describe('the transport', () => {
       for (;;) yield 'x'.repeat(16_384);
     }
     upstream.script({ body: { [Symbol.iterator]: endless } });
-    const reader = (await response).body?.getReader();
-    await reader?.read();
-    await reader?.cancel();
+    const chunks = reader(await response);
+    await chunks.next();
+    await chunks.return?.();
     expect(await upstream.requests[0]?.closed).toBe('dropped');
   });
 
@@ -78,7 +94,7 @@ describe('the transport', () => {
     // What the kernel's buffers of both ends take, and ours; far from "everything".
     expect(made).toBeLessThan(500);
     controller.abort();
-    await expect(response.text()).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(textOf(response)).rejects.toMatchObject({ name: 'AbortError' });
   });
 
   it('closes the connection when aborted, before and after the headers', async () => {
@@ -95,7 +111,7 @@ describe('the transport', () => {
     const late = new AbortController();
     const response = await fetch(upstream.url, post('{}', late.signal));
     late.abort();
-    await expect(response.text()).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(textOf(response)).rejects.toMatchObject({ name: 'AbortError' });
     expect(await upstream.requests[1]?.closed).toBe('dropped');
     await expect(fetch(upstream.url, post('{}', AbortSignal.abort()))).rejects.toMatchObject({
       name: 'AbortError',
@@ -107,7 +123,7 @@ describe('the transport', () => {
     const response = await createFetch()(upstream.url, post('{}'));
     await upstream.requests[0]?.closed;
     await settled();
-    const chunks = chunksOf(response)[Symbol.asyncIterator]();
+    const chunks = reader(response);
     expect(Buffer.from((await chunks.next()).value ?? []).toString()).toBe('hello');
     await expect(chunks.next()).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
@@ -130,12 +146,30 @@ describe('the transport', () => {
     const port = typeof address === 'object' ? address?.port : undefined;
     const fetch = createFetch();
     const url = `http://127.0.0.1:${port}`;
-    expect(await (await fetch(url, post('{}'))).text()).toBe('ok');
+    expect(await textOf(await fetch(url, post('{}')))).toBe('ok');
     await settled();
-    expect(await (await fetch(url, post('{}'))).text()).toBe('ok');
+    expect(await textOf(await fetch(url, post('{}')))).toBe('ok');
     expect([asked, sockets.length]).toEqual([3, 2]);
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('keeps apart what one endpoint is asked and another', async () => {
+    const fetch = createFetch();
+    upstream.script({ body: [] }, { body: [] }, { body: [] });
+    const ask = async (path: string, key: string) => {
+      const headers = { 'content-type': 'application/json', authorization: key };
+      await textOf(await fetch(`${upstream.url}${path}`, { method: 'POST', headers, body: '{}' }));
+    };
+    await ask('/a', 'one');
+    await ask('/b', 'two');
+    await ask('/b', 'three');
+    const seen = upstream.requests.map(({ path, headers }) => [path, headers['authorization']]);
+    expect(seen).toEqual([
+      ['/a', 'one'],
+      ['/b', 'two'],
+      ['/b', 'three'],
+    ]);
   });
 
   it('rejects what is no URL', async () => {

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Principal } from '../../../agents/principal.ts';
-import type { MessageRecord, SessionStore } from '../../../agents/sessions/store.ts';
+import type { SessionStore, SpokenMessage } from '../../../agents/sessions/store.ts';
 import { alice, answer, bob, KEY, turn } from './samples.ts';
 
 export interface Storage {
@@ -39,7 +39,7 @@ export function describeSessionStore(setUp: () => Storage): void {
       );
     }
 
-    const texts = (messages: Iterable<MessageRecord>) =>
+    const texts = (messages: Iterable<SpokenMessage>) =>
       [...messages].map(({ content }) =>
         content.map((block) => (block.type === 'text' ? block.text : block.type)).join(''),
       );
