@@ -154,8 +154,53 @@ BEGIN
 END;
 `;
 
+/**
+ * How many sessions each principal has, and how many of them are archived, since a list says how many there are.
+ * The triggers keep the numbers right whatever moves a session: its creation, a copy that gets its owner, a mark,
+ * its removal.
+ */
+const sessionCounts = `
+CREATE TABLE session_counts (
+  user_id TEXT NOT NULL,
+  instance_id TEXT NOT NULL,
+  archived INTEGER NOT NULL,
+  sessions INTEGER NOT NULL,
+  PRIMARY KEY (user_id, instance_id, archived)
+) STRICT, WITHOUT ROWID;
+INSERT INTO session_counts
+  SELECT user_id, instance_id, archived_at IS NOT NULL, count(*) FROM sessions
+  WHERE user_id <> '' GROUP BY 1, 2, 3;
+
+CREATE TRIGGER sessions_count_new AFTER INSERT ON sessions WHEN new.user_id <> ''
+BEGIN
+  INSERT INTO session_counts VALUES (new.user_id, new.instance_id, new.archived_at IS NOT NULL, 1)
+    ON CONFLICT DO UPDATE SET sessions = sessions + 1;
+END;
+CREATE TRIGGER sessions_count_moved AFTER UPDATE OF user_id, instance_id, archived_at ON sessions
+WHEN old.user_id <> new.user_id OR old.instance_id <> new.instance_id
+  OR (old.archived_at IS NULL) <> (new.archived_at IS NULL)
+BEGIN
+  UPDATE session_counts SET sessions = sessions - 1
+    WHERE user_id = old.user_id AND instance_id = old.instance_id
+      AND archived = (old.archived_at IS NOT NULL);
+  INSERT INTO session_counts
+    SELECT new.user_id, new.instance_id, new.archived_at IS NOT NULL, 1 WHERE new.user_id <> ''
+    ON CONFLICT DO UPDATE SET sessions = sessions + 1;
+  DELETE FROM session_counts
+    WHERE user_id = old.user_id AND instance_id = old.instance_id AND sessions <= 0;
+END;
+CREATE TRIGGER sessions_count_removed AFTER DELETE ON sessions WHEN old.user_id <> ''
+BEGIN
+  UPDATE session_counts SET sessions = sessions - 1
+    WHERE user_id = old.user_id AND instance_id = old.instance_id
+      AND archived = (old.archived_at IS NOT NULL);
+  DELETE FROM session_counts
+    WHERE user_id = old.user_id AND instance_id = old.instance_id AND sessions <= 0;
+END;
+`;
+
 /** Step n leads from `user_version` n to n + 1. */
-export const migrations: readonly string[] = [initial, interactions, storedBytes];
+export const migrations: readonly string[] = [initial, interactions, storedBytes, sessionCounts];
 
 /** Written to `PRAGMA application_id`, so that a file tells whose it is: "OCGW" in ASCII. */
 export const APPLICATION_ID = 0x4f434757;

@@ -267,6 +267,12 @@ function patched(row: SessionRow, change: SessionPatch, timestamp: number) {
 /** Newest first. Filters and order decide the statement; each is prepared once. */
 function createListing(db: Db) {
   const prepared = new Map<string, ReturnType<typeof prepare>>();
+  const all = db
+    .prepare<[{ userId: string; instanceId: string; archived: number | null }], number>(
+      `SELECT coalesce(sum(sessions), 0) FROM session_counts
+       WHERE user_id = +@userId AND instance_id = +@instanceId AND archived = coalesce(@archived, archived)`,
+    )
+    .pluck();
 
   function prepare(where: string, by: 'updated_at' | 'interacted_at') {
     const from = `FROM sessions INDEXED BY sessions_by_update WHERE ${where}`;
@@ -290,10 +296,18 @@ function createListing(db: Db) {
     const statements = prepared.get(where + by) ?? prepare(where, by);
     prepared.set(where + by, statements);
     const { userId, instanceId } = principal;
-    const { archived: _, sortBy: __, ...values } = query;
-    const total = statements.count.get({ ...values, userId, instanceId }) ?? 0;
-    return { rows: statements.page.all({ ...values, userId, instanceId }), total };
+    const { archived, sortBy: _, ...values } = query;
+    // To count is to read all that a user has, so only what a filter leaves of them is counted.
+    const total = isFiltered(query)
+      ? statements.count.get({ ...values, userId, instanceId })
+      : all.get({ userId, instanceId, archived: archived === 'all' ? null : Number(archived) });
+    return { rows: statements.page.all({ ...values, userId, instanceId }), total: total ?? 0 };
   };
+}
+
+/** Whether it leaves out others than archived sessions, or all but these. */
+function isFiltered({ search, label, agentId, updatedSince }: SessionQuery): boolean {
+  return [search, label, agentId, updatedSince].some((filter) => filter !== undefined);
 }
 
 /** SQL made of constants only; the values are bound. `lower` folds ASCII, other letters match exactly. */

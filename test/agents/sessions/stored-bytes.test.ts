@@ -83,7 +83,15 @@ it('leaves no row anywhere of a user who was removed, however much that was', as
   await talk(alice, 'other', 'r');
   await store.acceptTurn(alice, 'waiting', turn('w'));
   expect(await store.deleteUser('alice')).toEqual({ sessions: 3, messages: 124 });
-  const tables = ['sessions', 'branches', 'messages', 'attachments', 'runs', 'stored_bytes'];
+  const tables = [
+    'sessions',
+    'branches',
+    'messages',
+    'attachments',
+    'runs',
+    'stored_bytes',
+    'session_counts',
+  ];
   for (const table of tables) {
     expect([table, db.prepare(`SELECT count(*) FROM ${table}`).pluck().get()]).toEqual([table, 0]);
   }
