@@ -15,8 +15,10 @@ export interface BytesArgs {
 export interface AnswerBytes {
   /** From the send to the event that ends the answer: everything, frame heads included. */
   bytes: number;
-  /** What the deltas that came would have taken with nothing in them but what the protocol asks for. */
+  /** What the deltas that came would have taken with nothing in them that the protocol lets one leave out. */
   minimalBytes: number;
+  /** The same with only what the published schema cannot do without. */
+  requiredBytes: number;
   deltas: number;
 }
 
@@ -26,15 +28,24 @@ export async function bytes({ port, lengths, everyMs }: BytesArgs) {
 
 async function oneAnswer(port: number, tokens: number, everyMs: number): Promise<AnswerBytes> {
   const ended = Promise.withResolvers<void>();
-  const received = { tokens: 0, deltas: 0, minimalBytes: 0 };
-  const onEvent = ({ event, payload }: Frame) => {
+  const received = { tokens: 0, deltas: 0, minimalBytes: 0, requiredBytes: 0 };
+  const onEvent = ({ event, payload, seq: count }: Frame) => {
     if (event !== 'chat') return;
     if (payload.state === 'error') ended.reject(new Error(payload.errorMessage));
     if (payload.state === 'final') ended.resolve();
     if (payload.state !== 'delta') return;
     received.tokens += countTokens(payload.deltaText ?? '');
     received.deltas += 1;
-    received.minimalBytes += minimalBytes(payload);
+    const { runId, sessionKey, agentId, seq, deltaText } = payload;
+    const required = { runId, sessionKey, seq, state: 'delta', deltaText };
+    const minimal = { runId, sessionKey, agentId, seq, state: 'delta', deltaText };
+    received.requiredBytes += weight({ type: 'event', event: 'chat', payload: required });
+    received.minimalBytes += weight({
+      type: 'event',
+      event: 'chat',
+      payload: minimal,
+      seq: count,
+    });
   };
   const client = await openClient({ port, onEvent, onLost: ended.reject });
   const before = client.bytesRead();
@@ -46,13 +57,13 @@ async function oneAnswer(port: number, tokens: number, everyMs: number): Promise
   await ended.promise;
   const total = client.bytesRead() - before;
   client.close();
-  if (received.tokens !== tokens) throw new Error('tokens were lost');
-  return { bytes: total, minimalBytes: received.minimalBytes, deltas: received.deltas };
+  const { tokens: counted, ...others } = received;
+  if (counted !== tokens) throw new Error('tokens were lost');
+  return { bytes: total, ...others };
 }
 
-/** Of a delta with the fields that the published schema requires, and its WebSocket head. */
-function minimalBytes({ runId, sessionKey, seq, deltaText }: Frame['payload']): number {
-  const payload = { runId, sessionKey, seq, state: 'delta', deltaText };
-  const length = Buffer.byteLength(JSON.stringify({ type: 'event', event: 'chat', payload }));
+/** With its WebSocket head. */
+function weight(frame: object): number {
+  const length = Buffer.byteLength(JSON.stringify(frame));
   return length + (length < 126 ? 2 : length < 65_536 ? 4 : 10);
 }

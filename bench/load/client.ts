@@ -11,9 +11,11 @@ export interface Frame {
   ok?: boolean;
   error?: { message: string };
   event?: string;
+  seq?: number;
   payload: {
     runId?: string;
     sessionKey?: string;
+    agentId?: string;
     seq?: number;
     state?: string;
     deltaText?: string;

@@ -13,6 +13,7 @@ const [, TYPICAL, LONG] = LENGTHS;
 const TOKEN_EVERY_MS = 2;
 
 export const MINIMAL = 'minimal frames';
+const REQUIRED = 'required fields';
 
 export async function bytes(setup: Setup): Promise<Table> {
   const subjects = (await allSubjects(setup)).filter(
@@ -24,7 +25,7 @@ export async function bytes(setup: Setup): Promise<Table> {
   });
   return {
     title: 'bytes to the browser',
-    columns: [GATEWAY, MINIMAL, LEAN],
+    columns: [GATEWAY, MINIMAL, REQUIRED, LEAN],
     rows: [...LENGTHS.flatMap((_, index) => rowsOf(results, index)), growthRow(results)],
   };
 }
@@ -35,12 +36,13 @@ function rowsOf(results: Results<AnswerBytes[]>, index: number): Row[] {
     figures(results, (each) => each[index] && of(each[index]));
   const kilobytes = figure((result) => result.bytes / 1_000);
   const { [GATEWAY]: minimal = [] } = figure((result) => result.minimalBytes / 1_000);
+  const { [GATEWAY]: required = [] } = figure((result) => result.requiredBytes / 1_000);
   return [
     {
       metric: `an answer of ${length.toLocaleString('en-US')} tokens`,
       unit: 'kB',
-      values: { ...kilobytes, [MINIMAL]: minimal },
-      per: [MINIMAL],
+      values: { ...kilobytes, [MINIMAL]: minimal, [REQUIRED]: required },
+      per: [MINIMAL, REQUIRED],
       ...(length === TYPICAL && { targets: [{ most: 1.2, of: MINIMAL }] }),
     },
     { metric: 'bytes per token', unit: '', values: figure(({ bytes: all }) => all / length) },
