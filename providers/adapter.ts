@@ -1,6 +1,6 @@
 /**
  * What all adapters have in common: silence, aborts, failures and the order of events. An adapter
- * brings a `Dialect`: how to ask, how to read a chunk, and what its SDK's errors mean.
+ * brings a `Dialect`: how to ask, how to read what comes, and what its SDK's errors mean.
  */
 
 import { type AnswerEvents, createAnswerEvents } from './answer-events.ts';
@@ -15,18 +15,19 @@ import type {
 import type { ProviderFailure } from './errors.ts';
 import { classify, failure, type UpstreamError } from './failures.ts';
 import { unsendable } from './headers.ts';
+import type { Framing } from './lines.ts';
 import { createSilenceTimer } from './silence.ts';
+import { chunksOf } from './transport.ts';
 import { isText, type WireObject } from './wire.ts';
 
 export interface Dialect {
-  /** Sends the request; resolves with the answer's chunks once the headers are in, as they arrive together. */
-  open(
-    request: ProviderRequest,
-    signal: AbortSignal,
-  ): Promise<AsyncIterable<readonly WireObject[]>>;
+  /** Sends the request by our `fetch`; resolves with its response once the headers are in. Its body is not touched. */
+  open(request: ProviderRequest, signal: AbortSignal): Promise<Response>;
+  /** How the objects of the body follow each other. */
+  framing: Framing;
   /** A fresh reader for each answer. */
   reader(answer: AnswerEvents, request: ProviderRequest): ChunkReader;
-  /** What an error thrown by `open`, by the chunks or by the reader means. */
+  /** What an error thrown by `open`, by the body or by the reader means. */
   describe(error: unknown): UpstreamError;
 }
 
@@ -89,23 +90,30 @@ async function* streamAnswer(
   const answer = createAnswerEvents();
   const reader = dialect.reader(answer, request);
   let phase: Phase = 'headers';
-  let iterator: AsyncIterator<readonly WireObject[]> | undefined;
+  let body: AsyncIterator<Buffer> | undefined;
   let drained = false;
+  /** Whether something came that is a part of the answer. */
+  let heard = true;
+  const stream = dialect.framing((object) => {
+    heard = true;
+    reader.read(object);
+  });
   let terminal: ProviderEvent;
   try {
     upstream.signal.throwIfAborted();
     silence.expect();
-    const body = await dialect.open(request, upstream.signal);
+    const response = await dialect.open(request, upstream.signal);
     silence.heard();
     phase = 'first token';
-    iterator = body[Symbol.asyncIterator]();
-    for (;;) {
-      silence.expect();
-      const chunks = await iterator.next();
-      silence.heard();
+    body = chunksOf(response)[Symbol.asyncIterator]();
+    for (let isOver = false; !isOver; ) {
+      if (heard) silence.expect();
+      heard = false;
+      const piece = await body.next();
       upstream.signal.throwIfAborted();
-      if (chunks.done) break;
-      for (const chunk of chunks.value) reader.read(chunk);
+      if (piece.done) stream.end();
+      isOver = piece.done || stream.push(piece.value);
+      if (heard) silence.heard();
       for (const event of answer.take()) yield event;
       if (answer.spoke()) phase = 'tokens';
       upstream.signal.throwIfAborted();
@@ -113,6 +121,7 @@ async function* streamAnswer(
     drained = true;
     terminal = ended(endpoint, request, answer, reader.stopReason());
   } catch (error) {
+    if (answer.spoke()) phase = 'tokens';
     terminal = broken(endpoint, request, reader, {
       cause: upstream.signal.aborted ? upstream.signal.reason : undefined,
       phase,
@@ -123,7 +132,7 @@ async function* streamAnswer(
     request.signal.removeEventListener('abort', abort);
     // A drained answer's connection is kept for the next call; any other is closed now.
     if (!drained) upstream.abort('caller' satisfies Cause);
-    iterator?.return?.().catch(ignore);
+    body?.return?.().catch(ignore);
   }
   answer.finish();
   for (const event of answer.take()) yield event;

@@ -28,7 +28,7 @@ import { withoutVariables } from './environment.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
 import { createRequestTemplates } from './request-template.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
-import { readServerEvents } from './server-events.ts';
+import { serverEventsThatSay } from './server-events.ts';
 import { createFetch, type Fetch } from './transport.ts';
 import {
   countAt,
@@ -74,8 +74,9 @@ export const createAdapter: AdapterFactory = (endpoint) => {
     async open(request, signal) {
       const response = await client.messages.create(toBody(request), { signal }).asResponse();
       refuseDocument(response, endpoint.id);
-      return readServerEvents(response, ({ type }) => type !== 'ping');
+      return response;
     },
+    framing: serverEventsThatSay(({ type }) => type !== 'ping'),
     reader: createReader,
     describe,
   });

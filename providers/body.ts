@@ -18,7 +18,7 @@ export interface BodyOptions {
   broken: (error: Error) => Error;
 }
 
-type Result = IteratorResult<Uint8Array, undefined>;
+type Result = IteratorResult<Buffer, undefined>;
 
 /**
  * For one reader, one `next` at a time. What came before the connection broke is given out before the
@@ -27,8 +27,8 @@ type Result = IteratorResult<Uint8Array, undefined>;
 export function readBody(
   message: IncomingMessage,
   { maxBytes, turns, broken }: BodyOptions,
-): AsyncIterableIterator<Uint8Array, undefined> {
-  let held: Uint8Array[] = [];
+): AsyncIterableIterator<Buffer, undefined> {
+  let held: Buffer[] = [];
   let heldBytes = 0;
   let left = maxBytes;
   let ended = false;
@@ -51,7 +51,7 @@ export function readBody(
       heldBytes = 0;
       if (left < 0) stop();
       else if (message.isPaused()) message.resume();
-      reader.resolve({ done: false, value: value ?? new Uint8Array() });
+      reader.resolve({ done: false, value: value ?? Buffer.alloc(0) });
     } else if (failure) reader.reject(failure);
     else reader.resolve({ done: true, value: undefined });
   };
@@ -67,7 +67,7 @@ export function readBody(
     });
   };
 
-  message.on('data', (chunk: Uint8Array) => {
+  message.on('data', (chunk: Buffer) => {
     if (ended) return;
     held.push(chunk);
     heldBytes += chunk.byteLength;
@@ -108,7 +108,7 @@ function drain(message: IncomingMessage): void {
   let left = DRAIN_BYTES;
   const giveUp = () => void message.destroy();
   const timer = setTimeout(giveUp, DRAIN_MS).unref();
-  message.on('data', (chunk: Uint8Array) => {
+  message.on('data', (chunk: Buffer) => {
     left -= chunk.byteLength;
     if (left < 0) giveUp();
   });

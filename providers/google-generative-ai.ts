@@ -33,7 +33,7 @@ import type {
 import { networkCode, type UpstreamError } from './failures.ts';
 import { lend, type WatchedFetch, watch } from './lent-fetch.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
-import { readServerEvents } from './server-events.ts';
+import { serverEvents } from './server-events.ts';
 import { createFetch } from './transport.ts';
 import {
   countAt,
@@ -92,8 +92,9 @@ export const createAdapter: AdapterFactory = (endpoint) => {
       });
       const response = seen.response() ?? new Response();
       refuseDocument(response, endpoint.id);
-      return readServerEvents(response);
+      return response;
     },
+    framing: serverEvents,
     reader: createReader,
     describe,
   });

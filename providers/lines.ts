@@ -1,68 +1,117 @@
-/** Lines of a response, for APIs that stream one JSON object a line and for server-sent events. */
+/**
+ * Lines of a response, for APIs that stream one JSON object a line and for server-sent events. What arrives is
+ * read at once and handed on object by object: nothing of it is left behind for the next piece but a line that
+ * has no end yet. So the garbage of a piece is young when it is collected, however many streams there are.
+ */
 
-import { chunksOf } from './transport.ts';
 import { isObject, type WireObject } from './wire.ts';
 
+/** Takes the bytes of one answer as they come. */
+export interface StreamReader {
+  /**
+   * Hands on what is complete. True: the answer has ended, and what follows is not to be read.
+   * @throws {SyntaxError} for what is not JSON, after what came before it was handed on.
+   */
+  push(bytes: Buffer): boolean;
+  /** The connection has ended. What it cut off was cut off, and is not told. */
+  end(): void;
+}
+
+/** How an API's objects follow each other: makes a reader that hands each of them to `read`. */
+export type Framing = (read: (object: WireObject) => void) => StreamReader;
+
 /** A server that sends this much without a line break does not speak the protocol. */
-const MAX_LINE_CHARACTERS = 16 * 1024 * 1024;
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
-/**
- * Yields the lines that arrived together, each without its `\n` (a `\r` before it stays); a last one needs
- * no end, and `ended` tells that it had none. Costs as much as the text is long, however it was cut into
- * chunks. Throws `SyntaxError` if a line does not end; what the connection throws passes through.
- */
-export async function* readLines(
-  response: Response,
-): AsyncGenerator<{ lines: readonly string[]; ended: boolean }, undefined> {
-  const decoder = new TextDecoder();
-  let parts: string[] = [];
-  let held = 0;
-  for await (const chunk of chunksOf(response)) {
-    const lines = decoder.decode(chunk, { stream: true }).split('\n');
-    const rest = lines.pop() ?? '';
-    if (lines.length > 0) {
-      if (parts.length > 0) lines[0] = parts.join('') + lines[0];
-      parts = [];
-      held = 0;
-      yield { lines, ended: true };
-    }
-    if (rest === '') continue;
-    parts.push(rest);
-    held += rest.length;
-    if (held > MAX_LINE_CHARACTERS) throw new SyntaxError('endless line');
-  }
-  const last = parts.join('') + decoder.decode();
-  if (last !== '') yield { lines: [last], ended: false };
+const LINE_FEED = 0x0a;
+
+const NOTHING = Buffer.alloc(0);
+
+/** https://encoding.spec.whatwg.org/#utf-8-decode passes over it at the beginning. */
+const BYTE_ORDER_MARK = '\uFEFF';
+
+export interface LineReader {
+  /** @throws {SyntaxError} if a line does not end. */
+  push(bytes: Buffer): void;
+  /** What has no end, if there is anything. */
+  end(): string;
 }
 
 /**
- * Yields the objects that arrived together, one a line; what else is JSON says nothing and is passed
- * over. Throws `SyntaxError` for a line that is not JSON, after the objects before it.
+ * Hands on each line without its `\n` (a `\r` before it stays), until `onLine` returns true. Costs as much as the
+ * text is long, however it was cut into pieces.
  */
-export async function* readJsonLines(
-  response: Response,
-): AsyncGenerator<readonly WireObject[], undefined> {
-  for await (const { lines, ended } of readLines(response)) {
-    const { objects, error } = parseObjects(lines.filter((line) => line.trim() !== ''));
-    if (objects.length > 0) yield objects;
-    // A last line that the end of the connection cut off is no nonsense: the answer was cut off.
-    if (error && ended) throw error;
-  }
+export function createLineReader(onLine: (line: string) => boolean): LineReader {
+  let held: Buffer[] = [];
+  let heldBytes = 0;
+  let isFirst = true;
+
+  const hold = (bytes: Buffer, from: number) => {
+    if (from === bytes.length) return;
+    heldBytes += bytes.length - from;
+    if (heldBytes > MAX_LINE_BYTES) throw new SyntaxError('endless line');
+    // A copy: a view would keep all that arrived with it.
+    held.push(Buffer.from(bytes.subarray(from)));
+  };
+  /** No character is cut by an end at a line feed: in UTF-8 nothing else has its byte. */
+  const decode = (bytes: Buffer, end: number): string => {
+    const text =
+      heldBytes === 0
+        ? bytes.toString('utf8', 0, end)
+        : Buffer.concat([...held, bytes.subarray(0, end)]).toString('utf8');
+    held = [];
+    heldBytes = 0;
+    if (!isFirst) return text;
+    isFirst = false;
+    return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
+  };
+
+  return {
+    push(bytes) {
+      const end = bytes.lastIndexOf(LINE_FEED) + 1;
+      if (end > 0) {
+        const text = decode(bytes, end);
+        let from = 0;
+        while (from < text.length) {
+          const to = text.indexOf('\n', from);
+          if (onLine(text.slice(from, to))) return;
+          from = to + 1;
+        }
+      }
+      hold(bytes, end);
+    },
+    end: () => decode(NOTHING, 0),
+  };
 }
 
-/** As many of the texts as are JSON, up to the first that is not; only objects count. */
-export function parseObjects(texts: readonly string[]): {
-  objects: WireObject[];
-  error?: SyntaxError;
-} {
-  const objects: WireObject[] = [];
-  for (const text of texts) {
-    try {
-      const value: unknown = JSON.parse(text);
-      if (isObject(value)) objects.push(value);
-    } catch {
-      return { objects, error: new SyntaxError('not JSON') };
-    }
+/** One JSON object a line; what else is JSON says nothing and is passed over. */
+export const jsonLines: Framing = (read) => {
+  const lines = createLineReader((line) => {
+    if (line.trim() !== '' && !readObject(line, read)) throw notJson();
+    return false;
+  });
+  return {
+    push(bytes) {
+      lines.push(bytes);
+      return false;
+    },
+    end() {
+      readObject(lines.end(), read);
+    },
+  };
+};
+
+/** Hands on what the text holds, if it is an object. False if it is no JSON. */
+export function readObject(text: string, read: (object: WireObject) => void): boolean {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return false;
   }
-  return { objects };
+  if (isObject(value)) read(value);
+  return true;
 }
+
+/** Says nothing of the text, which may hold anything. */
+export const notJson = () => new SyntaxError('not JSON');

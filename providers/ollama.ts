@@ -14,7 +14,7 @@ import type {
   ToolDefinition,
 } from './contract.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
-import { readJsonLines } from './lines.ts';
+import { jsonLines } from './lines.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
 import { createFetch } from './transport.ts';
 import {
@@ -43,8 +43,9 @@ export const createAdapter: AdapterFactory = (endpoint) => {
       const response = await fetch(url, { method: 'POST', headers, body, signal });
       if (!response.ok) throw new UpstreamFault(await refusal(response));
       refuseDocument(response, endpoint.id);
-      return readJsonLines(response);
+      return response;
     },
+    framing: jsonLines,
     reader: createReader,
     describe,
   });

@@ -24,7 +24,7 @@ import {
   streamError,
 } from './openai-sdk.ts';
 import { refuseDocument } from './response.ts';
-import { readServerEvents } from './server-events.ts';
+import { serverEvents } from './server-events.ts';
 import {
   countAt,
   isObject,
@@ -46,8 +46,9 @@ export const createAdapter: AdapterFactory = (endpoint) => {
       const body = toBody(request, compatOf(request.model.id));
       const response = await client.chat.completions.create(body, { signal }).asResponse();
       refuseDocument(response, endpoint.id);
-      return readServerEvents(response);
+      return response;
     },
+    framing: serverEvents,
     reader: (answer, request) => createReader(answer, compatOf(request.model.id)),
     describe: describeOpenAiError,
   });

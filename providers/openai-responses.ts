@@ -23,7 +23,7 @@ import {
   streamError,
 } from './openai-sdk.ts';
 import { refuseDocument } from './response.ts';
-import { readServerEvents } from './server-events.ts';
+import { serverEvents } from './server-events.ts';
 import {
   countAt,
   isObject,
@@ -42,8 +42,9 @@ export const createAdapter: AdapterFactory = (endpoint) => {
     async open(request, signal) {
       const response = await client.responses.create(toBody(request), { signal }).asResponse();
       refuseDocument(response, endpoint.id);
-      return readServerEvents(response);
+      return response;
     },
+    framing: serverEvents,
     reader: createReader,
     describe: describeOpenAiError,
   });

@@ -1,61 +1,73 @@
 /**
  * JSON objects in server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
- * About a third of what the SDKs' own readers cost, and what arrived together stays together. Event
- * names are not read: the APIs that give them repeat them in the object's `type`.
+ * About a third of what the SDKs' own readers cost. Event names are not read: the APIs that give them
+ * repeat them in the object's `type`.
  */
 
-import { parseObjects, readLines } from './lines.ts';
+import { createLineReader, type Framing, notJson, readObject } from './lines.ts';
 import type { WireObject } from './wire.ts';
 
 /** What OpenAI and those who follow it send as the last event. */
 const END_MARKER = '[DONE]';
 
-/**
- * Yields the objects that arrived together; comments, and data that is JSON but no object, say nothing.
- * Ends with the end marker or the response. An event that the response ends in the middle of counts
- * if it is whole but for its last line break. Throws `SyntaxError` for data that is not JSON, after the
- * objects before it. What `says` nothing, such as a ping, is passed over too: it is no sign of life.
- */
-export async function* readServerEvents(
-  response: Response,
-  says: (event: WireObject) => boolean = () => true,
-): AsyncGenerator<readonly WireObject[], undefined> {
-  const join = createEventJoiner();
-  for await (const { lines, ended } of readLines(response)) {
-    const texts = join(ended ? lines : [...lines, '']);
-    const marker = texts.indexOf(END_MARKER);
-    const parsed = parseObjects(marker < 0 ? texts : texts.slice(0, marker));
-    const { error } = parsed;
-    const objects = parsed.objects.filter(says);
-    if (objects.length > 0) yield objects;
-    // What the end of the connection cut off was cut off: the adapter sees that nothing ended the answer.
-    if (error && ended) throw error;
-    if (marker >= 0) return;
-  }
-  const { objects } = parseObjects(join(['']));
-  if (objects.length > 0) yield objects;
-}
-
-/** Puts the data of events together from their lines; what is left open is closed by an empty line. */
-function createEventJoiner(): (lines: readonly string[]) => string[] {
-  let data: string | undefined;
-  return (lines) => {
-    const whole: string[] = [];
-    for (const ended of lines) {
-      const line = ended.endsWith('\r') ? ended.slice(0, -1) : ended;
-      if (line === '') {
-        if (data !== undefined) whole.push(data);
-        data = undefined;
-      } else if (line.startsWith(FIELD)) {
-        const value = line.slice(
-          line.charCodeAt(FIELD.length) === SPACE ? FIELD.length + 1 : FIELD.length,
-        );
-        data = data === undefined ? value : `${data}\n${value}`;
-      }
-    }
-    return whole;
-  };
-}
-
 const FIELD = 'data:';
 const SPACE = 0x20;
+const CARRIAGE_RETURN = 0x0d;
+
+/**
+ * Comments, and data that is JSON but no object, say nothing. Ends with the end marker or the response. An event
+ * that the response ends in the middle of counts if it is whole but for its last line break.
+ */
+export const serverEvents: Framing = (read) => {
+  let data: string | undefined;
+  let isOver = false;
+
+  const add = (value: string) => {
+    data = data === undefined ? value : `${data}\n${value}`;
+  };
+  /** False if the event is nonsense. */
+  const close = (): boolean => {
+    const text = data;
+    data = undefined;
+    if (text === undefined) return true;
+    isOver = text === END_MARKER;
+    return isOver || readObject(text, read);
+  };
+  const lines = createLineReader((line) => {
+    if (isEmpty(line)) {
+      if (!close()) throw notJson();
+    } else if (line.startsWith(FIELD)) add(valueOf(line));
+    return isOver;
+  });
+
+  return {
+    push(bytes) {
+      lines.push(bytes);
+      return isOver;
+    },
+    end() {
+      const line = lines.end();
+      if (line.startsWith(FIELD)) add(valueOf(line));
+      close();
+    },
+  };
+};
+
+/** A line may end with a carriage return too. */
+function isEmpty(line: string): boolean {
+  return line === '' || line === '\r';
+}
+
+function valueOf(line: string): string {
+  const from = line.charCodeAt(FIELD.length) === SPACE ? FIELD.length + 1 : FIELD.length;
+  const hasReturn = line.charCodeAt(line.length - 1) === CARRIAGE_RETURN;
+  return line.slice(from, hasReturn ? -1 : undefined);
+}
+
+/** The same without what is no part of an answer, such as a ping: it is no sign of life either. */
+export function serverEventsThatSay(says: (event: WireObject) => boolean): Framing {
+  return (read) =>
+    serverEvents((object) => {
+      if (says(object)) read(object);
+    });
+}

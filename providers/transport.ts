@@ -97,20 +97,20 @@ const MAX_ERROR_BYTES = 64 * 1024;
  * headers that nobody reads, would cost a tenth of a millisecond before the first token.
  */
 class StreamedResponse extends Response {
-  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly chunks: AsyncIterable<Buffer>;
 
-  constructor(chunks: AsyncIterable<Uint8Array>, init: ResponseInit) {
+  constructor(chunks: AsyncIterable<Buffer>, init: ResponseInit) {
     super(null, init);
     this.chunks = chunks;
   }
 }
 
 /** The chunks of a successful answer. */
-export function chunksOf(response: Response): AsyncIterable<Uint8Array> {
+export function chunksOf(response: Response): AsyncIterable<Buffer> {
   return response instanceof StreamedResponse ? response.chunks : NOTHING;
 }
 
-const NOTHING: AsyncIterable<Uint8Array> = {
+const NOTHING: AsyncIterable<Buffer> = {
   async *[Symbol.asyncIterator]() {},
 };
 
