@@ -5,7 +5,6 @@
 
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Front, startFront } from '../../deploy/dev/front.ts';
@@ -15,6 +14,7 @@ import { openStore } from '../../portal/store/store.ts';
 import { type Line, startLine } from './line.ts';
 import { builtPage } from './page-build.ts';
 import { createPart, type Part, runCommand } from './part.ts';
+import { freePorts } from './ports.ts';
 import { startOpenAiUpstream, type Upstream } from './upstream/openai.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -95,7 +95,7 @@ export async function startChain(options: ChainOptions = {}): Promise<ChainUnder
     startLine(),
     startOpenAiUpstream(),
     builtPage(),
-    freePorts(),
+    choosePorts(),
   ]);
   line.target = ports.front;
   const plan = makePlan(options, ports, line.port);
@@ -291,26 +291,15 @@ async function seed({ folder, ports }: Plan): Promise<void> {
   store.close();
 }
 
-/** Below those that the system gives to others, so that a part finds its own free when it starts again. */
-async function freePorts(): Promise<Plan['ports']> {
-  for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 2_400) * 5;
-    const five = [first, first + 1, first + 2, first + 3, first + 4] as const;
-    if ((await Promise.all(five.map(isFree))).every(Boolean)) {
-      const [front, gateway, admin, portal, refusals] = five;
-      return { front, gateway, admin, portal, refusals };
-    }
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  const free = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => resolve(true));
-  });
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return free;
+async function choosePorts(): Promise<Plan['ports']> {
+  const first = await freePorts(5);
+  return {
+    front: first,
+    gateway: first + 1,
+    admin: first + 2,
+    portal: first + 3,
+    refusals: first + 4,
+  };
 }
 
 function writeJson(path: string, value: object): Promise<void> {
