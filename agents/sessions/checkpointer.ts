@@ -28,6 +28,7 @@ const RESTART_BYTES = RESTART_PAGES * 4_096;
 
 /** Pages that a log which is begun anew now and then never reaches. */
 const HUGE_PAGES = 16 * RESTART_PAGES;
+const HUGE_BYTES = HUGE_PAGES * 4_096;
 
 /** What SQLite says of a checkpoint: pages in the log, and how many of them are in the file now. */
 interface Pass {
@@ -39,6 +40,7 @@ interface Pass {
 /** What the thread says: how its last pass went, or the code of its failure. */
 type Reply = Pass | { code: string };
 
+const ALONE = 'the thread that moves it has ended, and commits come to nothing with it';
 const LOCKED = 'another program moves or locks it';
 const HELD = 'somebody reads the store without a pause: a backup, a shell, another program';
 
@@ -59,6 +61,7 @@ export function createCheckpointer(
   let worker: Worker | undefined;
   let exited: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let watch: NodeJS.Timeout | undefined;
   let dirty = false;
   let waiting = false;
   let ended = false;
@@ -132,9 +135,14 @@ export function createCheckpointer(
     }
   }
 
-  /** Without the thread, commits checkpoint as they would by themselves. */
+  /** Without the thread, commits checkpoint as they would by themselves. They do not say how that went; the log's size does. */
   function giveUp(): void {
     ended = true;
+    watch = setInterval(() => {
+      const bytes = logBytes(db);
+      if (bytes < HUGE_BYTES) health.succeeded();
+      else health.failed(ALONE, bytes);
+    }, everyMs).unref();
     db.pragma(`wal_autocheckpoint = ${AUTO_CHECKPOINT_PAGES}`);
   }
 
@@ -146,6 +154,7 @@ export function createCheckpointer(
     close() {
       ended = true;
       clearTimeout(timer);
+      clearInterval(watch);
       worker?.ref();
       worker?.postMessage('close');
       return exited;
