@@ -8,6 +8,7 @@ import { openSessionStore, openWorkerStore } from '../agents/sessions/sqlite-sto
 import type { Recovery } from '../agents/sessions/store.ts';
 import { type DeletedUser, type SocketFilter, startAdmin } from './admin.ts';
 import { buildCatalog } from './catalog.ts';
+import { logCheckpointTrouble } from './checkpoint-log.ts';
 import type { Config } from './config/schema.ts';
 import { Connection } from './connection.ts';
 import { createGate, type Gate } from './gate.ts';
@@ -87,6 +88,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       if (failure) log.error({ event: 'store_failing', err: failure });
       else log.info({ event: 'store_recovered' });
     },
+    onCheckpointTrouble: logCheckpointTrouble(log),
   };
   const store = share
     ? openWorkerStore({ ...storeOptions, ...share })

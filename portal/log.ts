@@ -1,26 +1,14 @@
 /**
- * Structured logs: one JSON object a line on standard output, each with an `event` name. Ids, counts
- * and reasons; never a password, a token, or the query string that may hold one.
+ * The portal's log. What may stand in it is decided where its lines are written: ids, counts and reasons;
+ * never a password, a token, or the query string that may hold one.
  */
 
-import { destination, type Logger, pino } from 'pino';
-import type { PortalConfig } from './config-schema.ts';
+import { createJsonLog, type Logger, type LogLevel } from '../deploy/log/json-lines.ts';
 
-export type { Logger } from 'pino';
+export type { Logger } from '../deploy/log/json-lines.ts';
 
-/** Keys whose values are cut out wherever they stand, should a caller err. */
 const REDACTED = ['token', 'password', 'ticket', 'authorization', 'secret', 'refresh_token'];
 
-export function createLog(level: PortalConfig['logging']['level']): Logger {
-  return pino(
-    {
-      level,
-      base: { pid: process.pid },
-      messageKey: 'message',
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: REDACTED.flatMap((key) => [key, `*.${key}`]), censor: '[redacted]' },
-    },
-    destination({ fd: 1, sync: true }),
-  );
+export function createLog(level: LogLevel): Logger {
+  return createJsonLog({ level, redacted: REDACTED });
 }

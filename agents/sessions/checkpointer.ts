@@ -8,7 +8,9 @@
 import { statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
+import type { CheckpointHealth } from './checkpoint-health.ts';
 import { AUTO_CHECKPOINT_PAGES, type Db } from './database.ts';
+import { codeOf, faultOf } from './faults.ts';
 
 export interface Checkpointer {
   /** Something was committed. */
@@ -24,16 +26,46 @@ const EVERY_MS = 1_000;
 const RESTART_PAGES = AUTO_CHECKPOINT_PAGES;
 const RESTART_BYTES = RESTART_PAGES * 4_096;
 
-/** What the thread says: pages in the log, or nothing if it could not checkpoint. */
-type Reply = number | undefined;
+/** Pages that a log which is begun anew now and then never reaches. */
+const HUGE_PAGES = 16 * RESTART_PAGES;
+const HUGE_BYTES = HUGE_PAGES * 4_096;
 
-export function createCheckpointer(db: Db, everyMs = EVERY_MS): Checkpointer {
+/** What SQLite says of a checkpoint: pages in the log, and how many of them are in the file now. */
+interface Pass {
+  busy: number;
+  log: number;
+  checkpointed: number;
+}
+
+/** What the thread says: how its last pass went, or the code of its failure. */
+type Reply = Pass | { code: string };
+
+const ALONE = 'the thread that moves it has ended, and commits come to nothing with it';
+const LOCKED = 'another program moves or locks it';
+const HELD = 'somebody reads the store without a pause: a backup, a shell, another program';
+
+function wordsOf(code: string): string {
+  return faultOf(code) ?? (code || 'for a reason unknown');
+}
+
+/** What the log takes on the disk. */
+function logBytes(db: Db): number {
+  return statSync(`${db.name}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+export function createCheckpointer(
+  db: Db,
+  health: CheckpointHealth,
+  everyMs = EVERY_MS,
+): Checkpointer {
   let worker: Worker | undefined;
   let exited: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let watch: NodeJS.Timeout | undefined;
   let dirty = false;
   let waiting = false;
   let ended = false;
+  let lastPages = 0;
   db.pragma('wal_autocheckpoint = 0');
 
   function arm(): void {
@@ -45,14 +77,10 @@ export function createCheckpointer(db: Db, everyMs = EVERY_MS): Checkpointer {
     timer = undefined;
     dirty = false;
     // A short log may wait, and a process that writes little needs no thread.
-    if (!worker && logBytes() < RESTART_BYTES) return;
+    if (!worker && logBytes(db) < RESTART_BYTES) return;
     waiting = true;
     worker ??= start();
     worker.postMessage('checkpoint');
-  }
-
-  function logBytes(): number {
-    return statSync(`${db.name}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
 
   function start(): Worker {
@@ -71,12 +99,28 @@ export function createCheckpointer(db: Db, everyMs = EVERY_MS): Checkpointer {
     return thread;
   }
 
-  function heard(pages: Reply): void {
+  function heard(reply: Reply): void {
     waiting = false;
     if (ended) return;
-    if (pages === undefined) dirty = true;
-    else if (pages >= RESTART_PAGES) finish();
+    const trouble = troubleOf(reply);
+    if (trouble === undefined) health.succeeded();
+    else health.failed(trouble, logBytes(db));
+    // What has failed is tried again, and what was told to have failed is looked at until it works.
+    if (trouble !== undefined || health.isTroubled()) dirty = true;
+    if ('log' in reply && reply.busy === 0 && reply.log >= RESTART_PAGES) finish();
     arm();
+  }
+
+  function troubleOf(reply: Reply): string | undefined {
+    if ('code' in reply) return wordsOf(reply.code);
+    const { busy, log, checkpointed } = reply;
+    if (busy !== 0) return LOCKED;
+    const isGrowing = log > lastPages;
+    lastPages = log;
+    // A short log may be held for as long as anybody likes. A long one is, if it is not moved; and also if it is, and
+    // is never begun anew.
+    const isHeld = log >= RESTART_PAGES && checkpointed < log;
+    return isHeld || (log >= HUGE_PAGES && isGrowing) ? HELD : undefined;
   }
 
   /**
@@ -91,9 +135,14 @@ export function createCheckpointer(db: Db, everyMs = EVERY_MS): Checkpointer {
     }
   }
 
-  /** Without the thread, commits checkpoint as they would by themselves. */
+  /** Without the thread, commits checkpoint as they would by themselves. They do not say how that went; the log's size does. */
   function giveUp(): void {
     ended = true;
+    watch = setInterval(() => {
+      const bytes = logBytes(db);
+      if (bytes < HUGE_BYTES) health.succeeded();
+      else health.failed(ALONE, bytes);
+    }, everyMs).unref();
     db.pragma(`wal_autocheckpoint = ${AUTO_CHECKPOINT_PAGES}`);
   }
 
@@ -105,6 +154,7 @@ export function createCheckpointer(db: Db, everyMs = EVERY_MS): Checkpointer {
     close() {
       ended = true;
       clearTimeout(timer);
+      clearInterval(watch);
       worker?.ref();
       worker?.postMessage('close');
       return exited;
@@ -129,30 +179,39 @@ const TRIES = 100;
  * The supervisor's, for all processes that write. It serves no socket, so it needs no thread. While the log
  * begins anew nobody can write, so most of it is moved before, beside the writers.
  */
-export function createSharedCheckpointer(db: Db, everyMs = EVERY_MS): Checkpointer {
+export function createSharedCheckpointer(
+  db: Db,
+  health: CheckpointHealth,
+  everyMs = EVERY_MS,
+): Checkpointer {
   let again: NodeJS.Timeout | undefined;
   db.pragma('wal_autocheckpoint = 0');
 
+  const failed = (reason: string) => health.failed(reason, logBytes(db));
+
   function beginAnew(tries: number): void {
     const standing = db.pragma('busy_timeout', { simple: true });
+    again = undefined;
     try {
       // To wait for a reader, a backup say, would keep the writers waiting too.
       db.pragma('busy_timeout = 0');
-      if (db.pragma('wal_checkpoint(PASSIVE)', { simple: true }) === 0) {
-        const isBusy = db.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) !== 0;
-        if (isBusy && tries > 1) again = setTimeout(beginAnew, AGAIN_MS, tries - 1).unref();
-      }
-    } catch {
-      // A full disk, say: the commits tell of it, and this is tried again.
+      if (db.pragma('wal_checkpoint(PASSIVE)', { simple: true }) !== 0) return failed(LOCKED);
+      if (db.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) === 0) return health.succeeded();
+      if (tries > 1) again = setTimeout(beginAnew, AGAIN_MS, tries - 1).unref();
+      else failed(HELD);
+    } catch (error) {
+      failed(wordsOf(codeOf(error)));
     } finally {
       db.pragma(`busy_timeout = ${String(standing)}`);
     }
   }
 
   const timer = setInterval(() => {
-    const bytes = statSync(`${db.name}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    // The tries of the last time have come to nothing until now.
+    if (again) failed(HELD);
     clearTimeout(again);
-    if (bytes >= RESTART_BYTES) beginAnew(TRIES);
+    if (logBytes(db) >= RESTART_BYTES) beginAnew(TRIES);
+    else health.succeeded();
   }, everyMs).unref();
   return {
     committed() {},
@@ -172,22 +231,20 @@ function inThread(): void {
   const db = new Sqlite(workerData.file, { fileMustExist: true, timeout: 0 });
   db.pragma('synchronous = FULL');
 
-  /** Pages in the log; nothing if another process checkpoints. */
-  const pass = (): number | undefined => {
-    const rows = db.prepare<[], { busy: number; log: number }>('PRAGMA wal_checkpoint(PASSIVE)');
-    const row = rows.get();
-    return row && row.busy === 0 ? row.log : undefined;
+  const pass = (): Pass => {
+    const row = db.prepare<[], Pass>('PRAGMA wal_checkpoint(PASSIVE)').get();
+    return row ?? { busy: 1, log: 0, checkpointed: 0 };
   };
 
   /** Again for as long as much was committed meanwhile: what is left then is soon done. */
-  const checkpoint = (): number | undefined => {
-    let pages = pass();
-    for (let n = 0; n < 4 && pages !== undefined; n += 1) {
-      const before = pages;
-      pages = pass();
-      if (pages !== undefined && pages - before < 64) return pages;
+  const checkpoint = (): Pass => {
+    let last = pass();
+    for (let n = 0; n < 4 && last.busy === 0; n += 1) {
+      const before = last.log;
+      last = pass();
+      if (last.log - before < 64) return last;
     }
-    return pages;
+    return last;
   };
 
   parentPort?.on('message', (order) => {
@@ -196,12 +253,12 @@ function inThread(): void {
       parentPort.close();
       return;
     }
-    let pages: number | undefined;
+    let reply: Reply;
     try {
-      pages = checkpoint();
-    } catch {
-      // A full disk, say: the commits tell of it, and this is tried again.
+      reply = checkpoint();
+    } catch (error) {
+      reply = { code: error instanceof Error && 'code' in error ? String(error.code) : '' };
     }
-    parentPort.postMessage(pages);
+    parentPort.postMessage(reply);
   });
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Db } from './database.ts';
+import { codeOf, faultOf } from './faults.ts';
 import type { LogSync } from './log-sync.ts';
 import { StoreUnavailableError } from './store.ts';
 
@@ -296,24 +297,11 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY');
+  return codeOf(error).startsWith('SQLITE_BUSY');
 }
 
 function unavailable(cause: unknown): StoreUnavailableError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  return new StoreUnavailableError(sentence(code), { cause });
-}
-
-/** Codes: https://www.sqlite.org/rescode.html */
-function sentence(code: string): string {
-  if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC')
-    return 'The session store cannot save: its disk is full.';
-  if (code.startsWith('SQLITE_BUSY')) {
-    return 'The session store cannot save: another program holds its lock.';
-  }
-  if (code.startsWith('SQLITE_READONLY')) return 'The session store cannot save: it is read-only.';
-  if (code.startsWith('SQLITE_IOERR') || code === 'EIO')
-    return 'The session store cannot save: its disk fails.';
-  if (code.startsWith('SQLITE_CORRUPT')) return 'The session store cannot save: it is damaged.';
-  return 'The session store cannot save.';
+  const fault = faultOf(codeOf(cause));
+  const sentence = `The session store cannot save${fault === undefined ? '' : `: ${fault}`}.`;
+  return new StoreUnavailableError(sentence, { cause });
 }

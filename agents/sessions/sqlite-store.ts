@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Principal } from '../principal.ts';
 import { listBranches, refused, rewind, switchBranch } from './branching.ts';
+import { type CheckpointTrouble, createCheckpointHealth } from './checkpoint-health.ts';
 import {
   createCheckpointer,
   createSharedCheckpointer,
@@ -52,6 +53,8 @@ export interface SessionStoreOptions {
   newId?: () => string;
   /** Called when writes begin to fail, with the reason, and with nothing when they succeed again. */
   onHealth?: (failure: StoreUnavailableError | undefined) => void;
+  /** Called when checkpoints have failed for a minute, and with nothing when they have worked again for as long. */
+  onCheckpointTrouble?: (trouble: CheckpointTrouble | undefined) => void;
   /** Milliseconds from a commit to the checkpoint of a file's log. */
   checkpointMs?: number;
   /** Bytes that one user may have stored, read at each write that adds some; 0 is no limit. */
@@ -357,11 +360,16 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
   };
 }
 
-function checkpointerFor(db: Db, { sharing, checkpointMs }: SessionStoreOptions) {
+function checkpointerFor(db: Db, options: SessionStoreOptions) {
+  const { sharing, checkpointMs } = options;
   if (db.memory) return NO_CHECKPOINTER;
-  if (sharing?.role === 'supervisor') return createSharedCheckpointer(db, checkpointMs);
-  if (sharing) return leaveCheckpoints(db);
-  return createCheckpointer(db, checkpointMs);
+  if (sharing?.role === 'worker') return leaveCheckpoints(db);
+  const health = createCheckpointHealth({
+    now: options.elapsed,
+    onTrouble: options.onCheckpointTrouble,
+  });
+  if (sharing) return createSharedCheckpointer(db, health, checkpointMs);
+  return createCheckpointer(db, health, checkpointMs);
 }
 
 function historyPage(tables: Tables, row: SessionRow, query: HistoryQuery): HistoryPage {

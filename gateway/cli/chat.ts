@@ -32,7 +32,7 @@ export async function chat(io: Io, flags: ChatFlags, words: string): Promise<num
 }
 
 interface Target {
-  url: string;
+  urls: readonly string[];
   headers: Record<string, string>;
 }
 
@@ -48,9 +48,14 @@ function resolveTarget(io: Io, flags: ChatFlags): Target | { problem: string } {
   const port = listenPort(config, io.env, flags.port);
   if (!port.ok) return { problem: formatProblem(port.problem) };
   return {
-    url: flags.url ?? `ws://127.0.0.1:${port.port}`,
+    urls: flags.url === undefined ? workerUrls(port.port, config.gateway.workers) : [flags.url],
     headers: proxyHeaders(config, flags),
   };
+}
+
+/** The workers of a gateway listen on ports in a row. */
+function workerUrls(port: number, workers: number): string[] {
+  return Array.from({ length: workers }, (_, worker) => `ws://127.0.0.1:${port + worker}`);
 }
 
 function proxyHeaders(config: Config, flags: ChatFlags): Record<string, string> {
@@ -138,7 +143,7 @@ async function startConversation(io: Io, target: Target): Promise<Conversation> 
     },
 
     async talk() {
-      io.stderr.write(`Connected to ${target.url}, session ${sessionKey}.\n`);
+      io.stderr.write(`Connected to ${client.url}, session ${sessionKey}.\n`);
       io.stderr.write('Enter sends, Ctrl-C stops an answer, Ctrl-D ends.\n');
       const lines = createInterface({ input: process.stdin, output: process.stderr });
       onLost = () => lines.close();

@@ -3,10 +3,13 @@
 import { WebSocket } from 'ws';
 
 export interface ClientOptions {
-  url: string;
+  /** Of the gateway's processes; one of them serves this user. */
+  urls: readonly string[];
   /** The headers that the proxy would add. */
   headers: Readonly<Record<string, string>>;
   version: string;
+  /** Milliseconds that each process has to answer the upgrade. */
+  patienceMs?: number;
   /** Events after the handshake. */
   onEvent: (event: string, payload: Readonly<Record<string, unknown>>) => void;
   /** The socket ended after it was connected. */
@@ -14,6 +17,8 @@ export interface ClientOptions {
 }
 
 export interface Client {
+  /** The process that let this user in. */
+  url: string;
   mainSessionKey: string;
   /** Rejects with a sentence for people if the gateway refuses. */
   request(method: string, params: object): Promise<unknown>;
@@ -35,10 +40,42 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** Connects and shakes hands. Rejects with a sentence that says what to do. */
-export function connect(options: ClientOptions): Promise<Client> {
+/** A process that is gone or busy answers at once; one that hangs is not waited for. */
+const PATIENCE_MS = 5_000;
+
+/** Not this process of the gateway: it is not there, or leaves the user to another. The next one may let the same user in. */
+class NotHereError extends Error {
+  readonly isListening: boolean;
+
+  constructor(why: string, isListening: boolean) {
+    super(why);
+    this.isListening = isListening;
+  }
+}
+
+/**
+ * Shakes hands with the first process that takes this user, asking each once and in turn, as the proxy does. Rejects with a
+ * sentence that says what to do.
+ */
+export async function connect(options: ClientOptions): Promise<Client> {
+  const refusals: NotHereError[] = [];
+  for (const url of options.urls) {
+    try {
+      return await connectTo(url, options);
+    } catch (error) {
+      if (!(error instanceof NotHereError)) throw error;
+      refusals.push(error);
+    }
+  }
+  throw new Error(explainRefusals(options.urls, refusals));
+}
+
+function connectTo(url: string, options: ClientOptions): Promise<Client> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(options.url, { headers: { ...options.headers } });
+    const socket = new WebSocket(url, {
+      headers: { ...options.headers },
+      handshakeTimeout: options.patienceMs ?? PATIENCE_MS,
+    });
     const pending = new Map<string, Pending>();
     let connected = false;
     let lastId = 0;
@@ -59,6 +96,7 @@ export function connect(options: ClientOptions): Promise<Client> {
       });
       connected = true;
       resolve({
+        url,
         mainSessionKey: mainSessionKeyOf(hello),
         request,
         close: () => socket.close(1000),
@@ -80,10 +118,10 @@ export function connect(options: ClientOptions): Promise<Client> {
       }
     });
     socket.on('unexpected-response', (_request, response) => {
-      reject(new Error(explainStatus(response.statusCode ?? 0)));
+      reject(refusalOf(response.statusCode ?? 0));
       socket.terminate();
     });
-    socket.on('error', (error) => reject(new Error(explainError(error, options.url))));
+    socket.on('error', (error) => reject(unreachable(error)));
     socket.on('close', (code, reason) => {
       const why = String(reason);
       for (const { reject: fail } of pending.values()) fail(new Error(`connection closed: ${why}`));
@@ -104,21 +142,31 @@ function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? { ...value } : {};
 }
 
-function explainStatus(status: number): string {
+function refusalOf(status: number): Error {
+  if (status === 503) return new NotHereError('HTTP 503', true);
   if (status === 403) {
-    return (
+    return new Error(
       'the gateway refuses connections from this machine (HTTP 403): ' +
-      'list 127.0.0.1 in gateway.trustedProxies and set gateway.auth.trustedProxy.allowLoopback.'
+        'list 127.0.0.1 in gateway.trustedProxies and set gateway.auth.trustedProxy.allowLoopback.',
     );
   }
-  if (status === 503) return 'the gateway is starting or shutting down (HTTP 503); try again.';
-  return `this is no gateway: it answered with HTTP ${status}.`;
+  return new Error(`this is no gateway: it answered with HTTP ${status}.`);
 }
 
-function explainError(error: Error, url: string): string {
-  const code = 'code' in error ? error.code : undefined;
-  if (code === 'ECONNREFUSED') {
-    return `nothing listens at ${url}; start the gateway with "npm start" or name its port with --port.`;
+function unreachable(error: Error): Error {
+  const isRefused = 'code' in error && error.code === 'ECONNREFUSED';
+  return isRefused
+    ? new NotHereError('nothing listens', false)
+    : new NotHereError(error.message, true);
+}
+
+function explainRefusals(urls: readonly string[], refusals: readonly NotHereError[]): string {
+  if (!refusals.some(({ isListening }) => isListening)) {
+    return `nothing listens at ${urls.join(', ')}; start the gateway with "npm start" or name its port with --port.`;
   }
-  return error.message;
+  const answers = urls.map((url, n) => `${url}: ${refusals[n]?.message}`).join(', ');
+  return (
+    `no process of the gateway lets this user in now (${answers}). It is starting or shutting down, or ` +
+    'another process serves this user or is about to; try again.'
+  );
 }

@@ -11,6 +11,7 @@ import { createLeases, leasesPath, removeLeases } from '../../agents/sessions/le
 import { openSupervisedStore } from '../../agents/sessions/sqlite-store.ts';
 import { type SessionStore, StoreFileError } from '../../agents/sessions/store.ts';
 import { type Admin, type DeletedUser, startAdmin } from '../admin.ts';
+import { logCheckpointTrouble } from '../checkpoint-log.ts';
 import type { Config } from '../config/schema.ts';
 import type { Logger } from '../log.ts';
 import { type Crew, createCrew } from './crew.ts';
@@ -45,7 +46,7 @@ const HIGHEST_GENERATION = 2 ** 31 - 1;
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { config, databasePath, log } = options;
   const generation = randomInt(1, HIGHEST_GENERATION);
-  const store = await openStore(databasePath, generation);
+  const store = await openStore(databasePath, generation, log);
   const leases = leasesPath(databasePath);
   const { interrupted, queued } = await store.recover(Date.now());
   createLeases(leases, distinct(queued.map(({ principal }) => principal)));
@@ -83,11 +84,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   }
 }
 
-async function openStore(path: string, generation: number): Promise<SessionStore> {
+async function openStore(path: string, generation: number, log: Logger): Promise<SessionStore> {
+  const onCheckpointTrouble = logCheckpointTrouble(log);
   const giveUpAt = performance.now() + LEFT_WORKERS_MS;
   for (;;) {
     try {
-      return openSupervisedStore({ path, generation });
+      return openSupervisedStore({ path, generation, onCheckpointTrouble });
     } catch (error) {
       const isWaiting = error instanceof StoreFileError && error.reason === 'workers_left';
       if (!isWaiting || performance.now() > giveUpAt) throw error;

@@ -5,7 +5,6 @@
 
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Front, startFront } from '../../deploy/dev/front.ts';
@@ -15,6 +14,7 @@ import { openStore } from '../../portal/store/store.ts';
 import { type Line, startLine } from './line.ts';
 import { builtPage } from './page-build.ts';
 import { createPart, type Part, runCommand } from './part.ts';
+import { freePorts } from './ports.ts';
 import { startOpenAiUpstream, type Upstream } from './upstream/openai.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -34,10 +34,15 @@ export const PASSWORDS: Readonly<Record<string, string>> = {
 };
 export const STARTERS = ['Plan a week in Kyoto', 'Explain WebSockets', 'Write a haiku'];
 
+/** The name of all workers in nginx. */
+const POOL = 'oc_pool';
+
 type Fields = Readonly<Record<string, unknown>>;
 
 export interface ChainOptions {
   front?: Front['kind'];
+  /** Processes of the gateway, behind one name of the map; 1 if absent. */
+  workers?: number;
   /** Merged over openclaw.json's section `gateway`, one level deep. */
   gateway?: Fields;
   /** Merged over portal.json. */
@@ -81,7 +86,11 @@ interface Plan {
   readonly folder: string;
   readonly frontFolder: string;
   readonly portalFile: string;
+  /** `gateway` is the first worker's; the others' follow. */
   readonly ports: Record<'front' | 'gateway' | 'admin' | 'portal' | 'refusals', number>;
+  readonly workers: number;
+  /** Where the map leads: to the one process, or to the pool of all. */
+  readonly backend: string;
   /** What the browser connects to: the line before the front. */
   readonly publicPort: number;
   readonly hosts: Record<'page' | 'api' | 'socket', string>;
@@ -95,13 +104,18 @@ export async function startChain(options: ChainOptions = {}): Promise<ChainUnder
     startLine(),
     startOpenAiUpstream(),
     builtPage(),
-    freePorts(),
+    choosePorts(options.workers ?? 1),
   ]);
   line.target = ports.front;
   const plan = makePlan(options, ports, line.port);
   const { folder, frontFolder } = plan;
   const configureGateway = (gateway: Fields = {}, defaults?: Fields) =>
-    writeGatewaySettings(plan, upstream.url, { ...options.gateway, ...gateway }, defaults);
+    writeGatewaySettings(
+      plan,
+      upstream.url,
+      { workers: plan.workers, ...options.gateway, ...gateway },
+      defaults,
+    );
   await configureGateway();
   await writePortalSettings(plan, pageDir, options.portal);
   const { gateway, portal, refusals } = createParts(plan);
@@ -116,7 +130,7 @@ export async function startChain(options: ChainOptions = {}): Promise<ChainUnder
     startPlannedFront(plan, options).then((each) => {
       front = each;
     }),
-    gateway.start(),
+    startGateway(gateway),
     refusals.start(),
     seed(plan).then(() => portal.start()),
   ]);
@@ -163,7 +177,17 @@ export async function startChain(options: ChainOptions = {}): Promise<ChainUnder
   };
 }
 
+/** The lines of its workers come before its own. */
+async function startGateway(gateway: Part): Promise<void> {
+  await gateway.start();
+  const ended = gateway.gone().then(() => {
+    throw new Error(`gateway did not start:\n${gateway.output()}`);
+  });
+  await Promise.race([gateway.logged('listening', { pid: gateway.pid() }), ended]);
+}
+
 function makePlan(options: ChainOptions, ports: Plan['ports'], publicPort: number): Plan {
+  const { workers = 1 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'oc-chain-'));
   const hosts = options.threeHosts
     ? { page: 'app.localhost', api: 'm.localhost', socket: 'api.localhost' }
@@ -173,6 +197,8 @@ function makePlan(options: ChainOptions, ports: Plan['ports'], publicPort: numbe
     frontFolder: join(folder, 'front'),
     portalFile: join(folder, 'portal.json'),
     ports,
+    workers,
+    backend: workers === 1 ? `127.0.0.1:${ports.gateway}` : POOL,
     publicPort,
     hosts,
     origin: `http://${hosts.page}:${publicPort}`,
@@ -199,8 +225,8 @@ function createParts(plan: Plan) {
 }
 
 function startPlannedFront(plan: Plan, options: ChainOptions): Promise<Front> {
-  const { hosts, ports } = plan;
-  const backend = `127.0.0.1:${ports.gateway}`;
+  const { hosts, ports, backend, workers } = plan;
+  const pool = Array.from({ length: workers }, (_, n) => `127.0.0.1:${ports.gateway + n}`);
   const map = renderMap([ONE, TWO].map((id) => ({ id, backend })));
   if (!map.ok) throw new Error(map.problems.join('\n'));
   return startFront({
@@ -214,6 +240,7 @@ function startPlannedFront(plan: Plan, options: ChainOptions): Promise<Front> {
     values: {
       serverNames: { page: [hosts.page], api: [hosts.api], socket: [hosts.socket] },
       allowedOrigins: [plan.origin],
+      ...(backend === POOL && { upstreams: { [POOL]: pool } }),
       ...options.values,
     },
   });
@@ -272,9 +299,8 @@ function writePortalSettings(plan: Plan, pageDir: string, changes: Fields = {}):
 }
 
 /** In this process: seven commands, each a process of its own, would take longer than all the rest. */
-async function seed({ folder, ports }: Plan): Promise<void> {
+async function seed({ folder, backend }: Plan): Promise<void> {
   const now = Date.now();
-  const backend = `127.0.0.1:${ports.gateway}`;
   const store = openStore(join(folder, 'portal.sqlite'));
   for (const [id, name] of [
     [ONE, 'Mika'],
@@ -291,26 +317,15 @@ async function seed({ folder, ports }: Plan): Promise<void> {
   store.close();
 }
 
-/** Below those that the system gives to others, so that a part finds its own free when it starts again. */
-async function freePorts(): Promise<Plan['ports']> {
-  for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 2_400) * 5;
-    const five = [first, first + 1, first + 2, first + 3, first + 4] as const;
-    if ((await Promise.all(five.map(isFree))).every(Boolean)) {
-      const [front, gateway, admin, portal, refusals] = five;
-      return { front, gateway, admin, portal, refusals };
-    }
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  const free = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => resolve(true));
-  });
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return free;
+async function choosePorts(workers: number): Promise<Plan['ports']> {
+  const first = await freePorts(4 + workers);
+  return {
+    front: first,
+    admin: first + 1,
+    portal: first + 2,
+    refusals: first + 3,
+    gateway: first + 4,
+  };
 }
 
 function writeJson(path: string, value: object): Promise<void> {

@@ -1,9 +1,11 @@
 /** The write-ahead log: it is emptied beside the work, and never grows without bound. */
 
-import { rmSync, statSync } from 'node:fs';
-import { expect, it, onTestFinished } from 'vitest';
+import { renameSync, rmSync, statSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { CheckpointTrouble } from '../../../agents/sessions/checkpoint-health.ts';
 import { openDatabase } from '../../../agents/sessions/database.ts';
-import { createSessionStore } from '../../../agents/sessions/sqlite-store.ts';
+import { createSessionStore, type Sharing } from '../../../agents/sessions/sqlite-store.ts';
 import type { SessionStore } from '../../../agents/sessions/store.ts';
 import { alice, KEY, temporaryFile, turn } from './samples.ts';
 
@@ -67,4 +69,72 @@ it('is emptied by the commits themselves if the thread cannot do it', async () =
     .toBe(1_000);
   await write(store);
   expect(store.describe(alice, KEY)?.messageCount).toBe(124);
+});
+
+/** Every look at the clock is a second after the last. */
+function watched(sharing?: Sharing) {
+  const path = temporaryFile();
+  let clock = 0;
+  const told: (CheckpointTrouble | undefined)[] = [];
+  const store = createSessionStore(openDatabase(path), {
+    checkpointMs: 5,
+    ...(sharing && { sharing }),
+    elapsed() {
+      clock += 1_000;
+      return clock;
+    },
+    onCheckpointTrouble: (trouble) => told.push(trouble),
+  });
+  onTestFinished(() => store.close());
+  const log = () => statSync(`${path}-wal`).size;
+  return { path, store, told, log };
+}
+
+describe.each([
+  ['a process that serves alone', undefined],
+  ['a supervisor', { role: 'supervisor', owner: 0 }],
+] satisfies [string, Sharing | undefined][])('of %s', (_, sharing) => {
+  it('that a reader holds is told once while it grows, and once when it is let go, though nobody writes', async () => {
+    const { path, store, told, log } = watched(sharing);
+    for (let n = 0; n < 3; n += 1) await write(store);
+    const reader = new Database(path);
+    onTestFinished(() => void reader.close());
+    reader.exec('BEGIN; SELECT count(*) FROM runs');
+    for (let n = 0; n < 60; n += 1) await write(store);
+    await expect.poll(() => told.length).toBe(1);
+    expect(told[0]?.reason).toContain('a backup');
+    expect(told[0]?.logBytes).toBeGreaterThan(5 * MEBIBYTE);
+    expect(told[0]?.logBytes).toBeLessThanOrEqual(log());
+    for (let n = 0; n < 60; n += 1) await write(store);
+    expect(told).toHaveLength(1);
+
+    reader.exec('ROLLBACK');
+    await expect.poll(() => told.length).toBe(2);
+    expect(told[1]).toBe(undefined);
+  });
+
+  it('that nothing holds is told of in no way, however much is written', async () => {
+    const { store, told } = watched(sharing);
+    for (let n = 0; n < 300; n += 1) await write(store);
+    expect(told).toEqual([]);
+  });
+});
+
+it('is told of as well if the thread has ended, and the commits cannot empty it', async () => {
+  const { path, store, told, log } = watched();
+  const reader = new Database(path);
+  onTestFinished(() => void reader.close());
+  reader.exec('BEGIN; SELECT count(*) FROM runs');
+  // The thread finds no file of this name, and the others write on.
+  renameSync(path, `${path}.moved`);
+  while (log() < 65 * MEBIBYTE) await write(store);
+  await expect.poll(() => told.length).toBe(1);
+  expect(told[0]?.reason).toContain('thread');
+  expect(told[0]?.logBytes).toBeGreaterThan(64 * MEBIBYTE);
+
+  reader.exec('ROLLBACK');
+  // The first moves the log, the second begins it anew.
+  for (let n = 0; n < 2; n += 1) await write(store);
+  await expect.poll(() => told.length).toBe(2);
+  expect(told[1]).toBe(undefined);
 });

@@ -12,6 +12,7 @@ import { type Client, connectClient, isTerminal, type Json } from '../../support
 import { testConfig } from '../../support/config.ts';
 import { INSTANCE } from '../../support/edge-stubs.ts';
 import { startGateway, temporaryFolder } from '../../support/gateway.ts';
+import { freePorts } from '../../support/ports.ts';
 import {
   DONE,
   events,
@@ -359,4 +360,27 @@ describe('the supervisor', () => {
     });
     for (const client of dans) expect(await client.closed).toMatchObject({ code: 1008 });
   });
+});
+
+test('the terminal talks to the worker that serves its user, whichever that is', async () => {
+  const { stateDir, config } = await scene();
+  const first = await freePorts(2);
+  const gateway = await startWorkers({ stateDir, config, args: ['--port', String(first)] });
+  const env = { OPENCLAW_STATE_DIR: stateDir };
+  const chat = (user: string) =>
+    runCommand(['chat', 'hello', '--user', user, '--port', String(first)], { env });
+  for (const worker of [0, 1]) {
+    const user = `user-of-${worker}`;
+    const port = first + worker;
+    const tab = await connectClient({ port, user, origin: ORIGIN });
+    expect(await chat(user)).toEqual({ code: 0, stdout: 'You said: hello\n', stderr: '' });
+    // Both are in one process: what is said in one is heard in the other.
+    const end = await tab.event('chat', (each) => each.state === 'final');
+    expect(messageText(end.message)).toBe('You said: hello');
+  }
+  gateway.signal('SIGKILL');
+  await gateway.exited;
+  const nobody = await chat('user-of-1');
+  expect(nobody.code).toBe(1);
+  expect(nobody.stderr).toContain(`ws://127.0.0.1:${first}, ws://127.0.0.1:${first + 1}`);
 });

@@ -24,6 +24,9 @@ export function portalCommand(
 export interface PortalProcess {
   readonly url: string;
   readonly output: () => string;
+  /** Stops reading what it logs, and goes on with it. */
+  readonly pauseReading: () => void;
+  readonly resumeReading: () => void;
   /** Resolves with its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -44,8 +47,9 @@ export async function startPortalProcess(config: string): Promise<PortalProcess>
   child.stderr.on('data', (chunk) => {
     output += String(chunk);
   });
+  const lines = createInterface({ input: child.stdout });
   const port = await new Promise<number>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
+    lines.on('line', (line) => {
       output += `${line}\n`;
       if (line.includes('"event":"listening"')) resolve(Number(JSON.parse(line).port));
     });
@@ -54,6 +58,8 @@ export async function startPortalProcess(config: string): Promise<PortalProcess>
   return {
     url: `http://127.0.0.1:${port}`,
     output: () => output,
+    pauseReading: () => void lines.pause(),
+    resumeReading: () => void lines.resume(),
     stop(signal = 'SIGTERM') {
       child.kill(signal);
       return exited;
