@@ -8,7 +8,7 @@ const DRAIN_MS = 1_000;
 const DRAIN_BYTES = 64 * 1024;
 
 /** Bytes that may wait for a reader before the socket is paused. */
-const READ_AHEAD_BYTES = 64 * 1024;
+const READ_AHEAD_BYTES = 32 * 1024;
 
 export interface BodyOptions {
   /** The body ends here for its reader, however long it goes on. */

@@ -20,7 +20,7 @@ export interface TurnBudgetOptions {
  * What upstreams sent is read and handed on. The process has one event loop, so its endpoints share one
  * budget. Who waits reads no further, so that the network holds its upstream back.
  */
-export const READING = createTurnBudget({ budgetMs: 2, now: () => performance.now() });
+export const READING = createTurnBudget({ budgetMs: 1, now: () => performance.now() });
 
 export function createTurnBudget({ budgetMs, now }: TurnBudgetOptions): TurnBudget {
   const waiting: (() => void)[] = [];

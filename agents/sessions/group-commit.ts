@@ -3,6 +3,7 @@
  * transactions that end while the disk is busy share its next sync. Nobody hears of a write before that.
  */
 
+import { createTurnBudget } from '../../providers/turn-budget.ts';
 import type { Db } from './database.ts';
 import { codeOf, faultOf } from './faults.ts';
 import type { LogSync } from './log-sync.ts';
@@ -11,6 +12,12 @@ import { StoreUnavailableError } from './store.ts';
 /** Most operations of one commit, and most milliseconds spent on them: the rest waits for the next turn. */
 const MAX_OPERATIONS = 256;
 const MAX_MS = 3;
+
+/** The share of that which is kept for bulk writes while others wait too: answers must end, however much is asked. */
+const BULK_MS = 1;
+
+/** Milliseconds of a turn in which bulk writers are told: what they do then is theirs, and not little. */
+const TELLING_MS = 1;
 
 /** Between attempts to write while commits fail and nobody writes, in milliseconds. */
 const PROBE_MS = 1_000;
@@ -27,6 +34,11 @@ export interface GroupCommit {
    * Rejects with `StoreUnavailableError` if the operation or the commit failed.
    */
   submit<T>(operation: () => T): Promise<T>;
+  /**
+   * The same for what nobody waits for with a finger on the key: others go first. Where two hundred answers end at
+   * once, a message is not acknowledged behind all of them. In order among themselves.
+   */
+  submitBulk<T>(operation: () => T): Promise<T>;
   /** While commits fail: resolves when one succeeds, which is tried every second, or when closed. Else nothing. */
   recovery(): Promise<void> | undefined;
   /** Commits everything that waits, at once; refuses what comes later. */
@@ -41,6 +53,7 @@ interface Waiting {
 
 /** Committed, and not known to be on the disk. */
 interface Committed {
+  isBulk: boolean;
   settle(): void;
   reject(error: StoreUnavailableError): void;
 }
@@ -75,7 +88,9 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     'PRAGMA wal_checkpoint(PASSIVE)',
   );
   const standing = db.pragma('busy_timeout', { simple: true });
+  const telling = createTurnBudget({ budgetMs: TELLING_MS, now: () => performance.now() });
   let queue: Waiting[] = [];
+  let bulk: Waiting[] = [];
   let scheduled = false;
   let closed = false;
   let failing = false;
@@ -122,7 +137,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   }
 
   function schedule(): void {
-    if (scheduled || queue.length === 0) return;
+    if (scheduled || queue.length + bulk.length === 0) return;
     scheduled = true;
     const turn = () => {
       scheduled = false;
@@ -161,33 +176,45 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
 
   /** One transaction. Nobody hears anything before it is durable. */
   function flush(budgetMs: number): void {
-    const batch = queue.slice(0, MAX_OPERATIONS);
-    if (doubt) return refuse(batch, doubt);
+    if (doubt) return refuse(doubt);
     const done: Committed[] = [];
+    let ofQueue = 0;
     try {
       if (db.inTransaction) rollback.run();
       if (!begun()) return;
       const end = now() + budgetMs;
-      for (const operation of batch) {
-        done.push({ settle: inSavepoint(operation), reject: operation.reject });
-        if (now() >= end) break;
-      }
+      apply(queue, done, bulk.length > 0 ? end - BULK_MS : end);
+      ofQueue = done.length;
+      apply(bulk, done, end);
       commit.run();
     } catch (error) {
       abandon();
-      return refuse(batch, unavailable(error));
+      return refuse(unavailable(error));
     }
-    queue = queue.slice(done.length);
+    queue = queue.slice(ofQueue);
+    bulk = bulk.slice(done.length - ofQueue);
     onCommit?.();
     unsynced.push(...done);
     if (!sync) settle(unsynced.length);
     else if (!syncing) beginSync(sync);
   }
 
-  function refuse(batch: readonly Waiting[], failure: StoreUnavailableError): void {
-    queue = queue.slice(batch.length);
+  /** At least one, and no more after `end`. */
+  function apply(waiting: readonly Waiting[], done: Committed[], end: number): void {
+    const isBulk = waiting === bulk;
+    for (const operation of waiting.slice(0, MAX_OPERATIONS)) {
+      done.push({ isBulk, settle: inSavepoint(operation), reject: operation.reject });
+      if (now() >= end) return;
+    }
+  }
+
+  /** Everybody who waits: to try each of them would take long, and tell them the same. */
+  function refuse(failure: StoreUnavailableError): void {
+    const refused = [...queue, ...bulk];
+    queue = [];
+    bulk = [];
     told(failure);
-    for (const operation of batch) operation.reject(failure);
+    for (const operation of refused) operation.reject(failure);
   }
 
   function beginSync(disk: LogSync): void {
@@ -211,7 +238,10 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     const durable = unsynced.slice(0, count);
     unsynced = unsynced.slice(count);
     told(undefined);
-    for (const each of durable) each.settle();
+    for (const each of durable) {
+      if (each.isBulk && !closed) telling.run(each.settle);
+      else each.settle();
+    }
   }
 
   /**
@@ -269,27 +299,30 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     unsynced = [];
   }
 
+  function enqueue<T>(operation: () => T, isBulk: boolean): Promise<T> {
+    if (closed) return Promise.reject(new StoreUnavailableError('The session store is closed.'));
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    (isBulk ? bulk : queue).push({
+      apply() {
+        const value = operation();
+        return () => resolve(value);
+      },
+      reject,
+    });
+    schedule();
+    return promise;
+  }
+
   return {
-    submit<T>(operation: () => T): Promise<T> {
-      if (closed) return Promise.reject(new StoreUnavailableError('The session store is closed.'));
-      const { promise, resolve, reject } = Promise.withResolvers<T>();
-      queue.push({
-        apply() {
-          const value = operation();
-          return () => resolve(value);
-        },
-        reject,
-      });
-      schedule();
-      return promise;
-    },
+    submit: (operation) => enqueue(operation, false),
+    submitBulk: (operation) => enqueue(operation, true),
 
     recovery: () => (failing && !closed ? recovered.promise : undefined),
 
     close() {
       closed = true;
       clearTimeout(probe);
-      while (queue.length > 0) flush(Number.POSITIVE_INFINITY);
+      while (queue.length + bulk.length > 0) flush(Number.POSITIVE_INFINITY);
       syncLast();
       recovered.resolve();
     },

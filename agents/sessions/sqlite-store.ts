@@ -323,13 +323,13 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       }),
 
     checkpoint: (principal, key, runId, text) =>
-      writes.submit(() => {
+      writes.submitBulk(() => {
         const row = sessions.find(principal, key);
         if (row && text !== '') runs.addChunk(row.id, runId, text);
       }),
 
     finishRun: (principal, key, runId, answer) =>
-      writes.submit(() => {
+      writes.submitBulk(() => {
         const row = sessions.find(principal, key);
         const run = row && runs.find(row.id, runId);
         const message = run && endRun(tables, row, run, answer);
