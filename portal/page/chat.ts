@@ -3,6 +3,7 @@
 import { batch, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { Instance, Portal } from './api.ts';
 import { type Connection, createConnection } from './connection.ts';
+import { isFirstVisit, lastOpened } from './first-paint.ts';
 import { newId } from './ids.ts';
 import { plainText, readMessage } from './messages.ts';
 import { RequestFailed } from './socket/socket.ts';
@@ -86,7 +87,8 @@ export function createChat(options: ChatOptions): Chat {
     return made;
   };
 
-  const remembered = text(shelf.read('open'));
+  const firstVisit = isFirstVisit(shelf);
+  const remembered = lastOpened(shelf);
   const current = signal(transcriptOf(remembered ?? newKey()));
   if (remembered !== undefined) {
     const kept = keptConversation(shelf, remembered);
@@ -270,7 +272,7 @@ export function createChat(options: ChatOptions): Chat {
     models,
     chosenModel,
     current,
-    isFirstVisit: remembered === undefined && sessions.sessions.value.length === 0,
+    isFirstVisit: firstVisit,
     announcement,
     notice,
     shelf,

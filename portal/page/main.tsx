@@ -1,7 +1,7 @@
 /** The page's beginning: finds the portal, uses a ticket if there is one, and shows the rest. */
 
 import { render } from 'preact';
-import { readAddress } from './address.ts';
+import { forgetTicket, readAddress } from './address.ts';
 import { createPortal, findPortal, type Portal } from './api.ts';
 import { applyLanguage } from './i18n.ts';
 import { storedTokens } from './sign-in.ts';
@@ -12,9 +12,13 @@ async function begin(place: HTMLElement): Promise<void> {
   applyTheme();
   applyLanguage();
   const address = readAddress();
+  if (address.ticket !== undefined) forgetTicket();
   // Everything is shown before this is known; only requests wait for it.
   const portal = createPortal(findPortal());
   const badTicket = address.ticket !== undefined && !(await enter(portal, address.ticket));
+  // The shell goes in the moment in which what it stood for comes.
+  delete document.documentElement.dataset['shell'];
+  place.replaceChildren();
   render(<App portal={portal} address={address} badTicket={badTicket} />, place);
 }
 

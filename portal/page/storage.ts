@@ -67,7 +67,11 @@ function quietly<T>(work: (store: Storage) => T): T | undefined {
 export function openShelf(userId: string, instanceId: string): Shelf {
   const at = `${ROOT}${userId}:${instanceId}:`;
   return {
-    read: (name) => parseJson(readItem(at + name) ?? ''),
+    read(name) {
+      const kept = readItem(at + name);
+      // An exception takes long at the page's first moment: nothing is not given to a parser.
+      return kept === undefined ? undefined : parseJson(kept);
+    },
     write: (name, value) => writeItem(at + name, JSON.stringify(value)),
     remove: (name) => dropItem(at + name),
     names: (prefix) =>

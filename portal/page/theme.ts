@@ -1,11 +1,10 @@
-/** Light, dark, or as the system says. */
+/** The page's colours: as the system says, unless the user chose. */
 
 import { effect, signal } from '@preact/signals';
-import { readSetting, writeSetting } from './storage.ts';
+import { storedTheme, type Theme } from './first-paint.ts';
+import { writeSetting } from './storage.ts';
 
-export type Theme = 'auto' | 'light' | 'dark';
-
-const chosen = signal<Theme>(firstTheme());
+const chosen = signal<Theme>(storedTheme());
 
 export const theme = chosen;
 
@@ -19,9 +18,4 @@ export function applyTheme(): void {
   effect(() => {
     document.documentElement.dataset['theme'] = chosen.value;
   });
-}
-
-function firstTheme(): Theme {
-  const set = readSetting('theme');
-  return set === 'light' || set === 'dark' ? set : 'auto';
 }

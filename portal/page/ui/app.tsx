@@ -1,6 +1,6 @@
 /** Which of the three pages is shown: sign-in, choice of an instance, chat. */
 
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import { type Actions, createActions } from '../actions.ts';
 import type { Address } from '../address.ts';
 import type { Portal } from '../api.ts';
@@ -79,7 +79,7 @@ function InstanceChat(props: ChatProps) {
     });
     return { chat, actions: createActions(chat) };
   }, [instanceId, userId]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     made.chat.start();
     return () => made.chat.end();
   }, [made]);

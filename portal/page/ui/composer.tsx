@@ -274,5 +274,7 @@ function limitsOf(chat: Chat): Limits {
 function fit(area: HTMLTextAreaElement | null): void {
   if (!area) return;
   area.style.height = 'auto';
+  // One line is its own height. To measure it would lay the page out an extra time before it is first shown.
+  if (area.value === '') return;
   area.style.height = `${area.scrollHeight}px`;
 }

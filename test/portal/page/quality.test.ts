@@ -50,8 +50,10 @@ describe('the built page', () => {
   test('has no script, style or handler in its HTML, and no HTML in its scripts', () => {
     const html = readFileSync(join(folder, 'index.html'), 'utf8');
     expect(html).not.toMatch(/<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=/);
-    const own = readdirSync(join(folder, 'assets')).filter((name) => /^index-.*\.js$/.test(name));
-    expect(own.length).toBeGreaterThan(0);
+    const own = readdirSync(join(folder, 'assets')).filter((name) =>
+      /^(?:shell|index|main)-.*\.js$/.test(name),
+    );
+    expect(own.length).toBe(3);
     for (const name of own) {
       expect(readFileSync(join(folder, 'assets', name), 'utf8')).not.toMatch(
         /insertAdjacentHTML|document\.write|outerHTML|\beval\(|new Function/,
