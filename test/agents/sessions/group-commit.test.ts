@@ -178,6 +178,34 @@ describe('group commit', () => {
     expect(turns.filter((each) => each === turns[0])).toHaveLength(2);
   });
 
+  it('takes what somebody waits for before bulk writes, which go on all the same', async () => {
+    const done: string[] = [];
+    const write = (name: string) => () => {
+      time += 1;
+      done.push(name);
+    };
+    const bulk = [1, 2, 3, 4].map((n) => writes.submitBulk(write(`bulk ${n}`)));
+    const messages = [1, 2, 3, 4].map((n) => writes.submit(write(`message ${n}`)));
+    await Promise.all([...bulk, ...messages]);
+    // Three milliseconds a commit, the last of them for bulk.
+    expect(done).toEqual([
+      'message 1',
+      'message 2',
+      'bulk 1',
+      'message 3',
+      'message 4',
+      'bulk 2',
+      'bulk 3',
+      'bulk 4',
+    ]);
+  });
+
+  it('writes bulk writes too before it is closed', async () => {
+    const last = [writes.submitBulk(() => 'bulk'), put(2)];
+    writes.close();
+    expect(await Promise.all(last)).toEqual(['bulk', 1]);
+  });
+
   it('bounds the operations of one commit and keeps their order', async () => {
     const before = commitsIn(path);
     await Promise.all(Array.from({ length: 600 }, (_, n) => put(n)));
