@@ -115,7 +115,6 @@ async function* streamAnswer(
       isOver = piece.done || stream.push(piece.value);
       if (heard) silence.heard();
       for (const event of answer.take()) yield event;
-      if (answer.spoke()) phase = 'tokens';
       upstream.signal.throwIfAborted();
     }
     drained = true;

@@ -3,7 +3,7 @@
  * https://platform.claude.com/docs/en/build-with-claude/streaming.
  */
 
-import Anthropic, { AnthropicError, APIError, type ClientOptions } from '@anthropic-ai/sdk';
+import Anthropic, { AnthropicError, APIError } from '@anthropic-ai/sdk';
 import type {
   ContentBlockParam,
   MessageCreateParamsStreaming,
@@ -26,10 +26,10 @@ import type {
 } from './contract.ts';
 import { withoutVariables } from './environment.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
-import { createRequestTemplates } from './request-template.ts';
+import { makeLean } from './lean-client.ts';
 import { refuseDocument, UNREADABLE } from './response.ts';
 import { serverEventsThatSay } from './server-events.ts';
-import { createFetch, type Fetch } from './transport.ts';
+import { createFetch } from './transport.ts';
 import {
   countAt,
   isObject,
@@ -102,29 +102,10 @@ function createClient(endpoint: ProviderEndpoint): Anthropic {
       ...endpoint.headers,
     },
   };
-  return withoutVariables('ANTHROPIC_', () => new LeanClient(options, fetch));
+  const client = withoutVariables('ANTHROPIC_', () => new Anthropic(options));
+  makeLean(client, fetch);
+  return client;
 }
-
-/** The SDK's client without what it does for every call and we do once, or ourselves: see openai-sdk.ts. */
-class LeanClient extends Anthropic {
-  readonly #templates = createRequestTemplates<BuiltRequest>();
-  readonly #fetch: Fetch;
-
-  constructor(options: ClientOptions, fetch: Fetch) {
-    super(options);
-    this.#fetch = fetch;
-  }
-
-  override buildRequest(...args: Parameters<Anthropic['buildRequest']>): Promise<BuiltRequest> {
-    return this.#templates.fill(args[0], () => super.buildRequest(...args));
-  }
-
-  override fetchWithTimeout(...[url, init]: Parameters<Anthropic['fetchWithTimeout']>) {
-    return this.#fetch(url, init);
-  }
-}
-
-type BuiltRequest = Awaited<ReturnType<Anthropic['buildRequest']>>;
 
 function toBody(request: ProviderRequest): MessageCreateParamsStreaming {
   const thinking = toThinking(request);

@@ -1,13 +1,13 @@
 /** The only file that imports the openai SDK: a client per endpoint, and what its errors mean. */
 
-import OpenAI, { APIError, type ClientOptions } from 'openai';
+import OpenAI, { APIError } from 'openai';
 import { withVersion } from './base-url.ts';
 import type { ProviderEndpoint } from './contract.ts';
 import { withoutVariables } from './environment.ts';
 import { networkCode, type UpstreamError } from './failures.ts';
-import { createRequestTemplates } from './request-template.ts';
+import { makeLean } from './lean-client.ts';
 import { UNREADABLE } from './response.ts';
-import { createFetch, type Fetch } from './transport.ts';
+import { createFetch } from './transport.ts';
 import { isText, textAt, type WireObject } from './wire.ts';
 
 export type {
@@ -19,8 +19,6 @@ export type {
   ResponseCreateParamsStreaming,
   ResponseInputItem,
 } from 'openai/resources/responses/responses';
-
-type BuiltRequest = Awaited<ReturnType<OpenAI['buildRequest']>>;
 
 /** What the SDK tells the server that it waits stands a little behind our own limit, which also covers the body. */
 const BEHIND_OURS_MS = 1_000;
@@ -42,30 +40,9 @@ export function openAiClient(endpoint: ProviderEndpoint): OpenAI {
     logLevel: 'off' as const,
     defaultHeaders: { ...(keyless && { Authorization: null }), ...endpoint.headers },
   };
-  return withoutVariables('OPENAI_', () => new LeanClient(options, fetch));
-}
-
-/** The SDK's client without what it does for every call and we do once, or ourselves. */
-class LeanClient extends OpenAI {
-  readonly #templates = createRequestTemplates<BuiltRequest>();
-  readonly #fetch: Fetch;
-
-  constructor(options: ClientOptions, fetch: Fetch) {
-    super(options);
-    this.#fetch = fetch;
-  }
-
-  override buildRequest(...args: Parameters<OpenAI['buildRequest']>): Promise<BuiltRequest> {
-    return this.#templates.fill(args[0], () => super.buildRequest(...args));
-  }
-
-  /**
-   * With the caller's signal alone, which our timer of silence aborts. The SDK would join it with one of its own
-   * for its timeout: through weak references, which make every collection of young garbage longer.
-   */
-  override fetchWithTimeout(...[url, init]: Parameters<OpenAI['fetchWithTimeout']>) {
-    return this.#fetch(url, init);
-  }
+  const client = withoutVariables('OPENAI_', () => new OpenAI(options));
+  makeLean(client, fetch);
+  return client;
 }
 
 /** An error that the stream holds, where there is no status: `{code, type, message}`. */

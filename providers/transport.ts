@@ -93,8 +93,8 @@ function aborted(): DOMException {
 const MAX_ERROR_BYTES = 64 * 1024;
 
 /**
- * An answer to be streamed. Its bytes are in `chunks` and nowhere else: a web stream around them, and the
- * headers that nobody reads, would cost a tenth of a millisecond before the first token.
+ * An answer to be streamed. Its bytes are in `chunks` and nowhere else, and of its headers only the content type is
+ * kept: a web stream and headers that nobody reads would be made before each first token.
  */
 class StreamedResponse extends Response {
   readonly chunks: AsyncIterable<Buffer>;
@@ -105,9 +105,11 @@ class StreamedResponse extends Response {
   }
 }
 
-/** The chunks of a successful answer. */
+/** The chunks of a successful answer. @throws {TypeError} if it came by another `fetch` than ours. */
 export function chunksOf(response: Response): AsyncIterable<Buffer> {
-  return response instanceof StreamedResponse ? response.chunks : NOTHING;
+  if (response instanceof StreamedResponse) return response.chunks;
+  if (response.body === null) return NOTHING;
+  throw new TypeError('the adapter did not ask by the fetch of transport.ts');
 }
 
 const NOTHING: AsyncIterable<Buffer> = {

@@ -9,7 +9,7 @@ import { codeOf, faultOf } from './faults.ts';
 import type { LogSync } from './log-sync.ts';
 import { StoreUnavailableError } from './store.ts';
 
-/** Most operations of one commit, and most milliseconds spent on them: the rest waits for the next turn. */
+/** Most operations of either kind in one commit, and most milliseconds spent on all: the rest waits for the next turn. */
 const MAX_OPERATIONS = 256;
 const MAX_MS = 3;
 
@@ -28,7 +28,7 @@ const RETRY_MS = 1;
 export interface GroupCommit {
   /**
    * Runs `operation`, which must be synchronous, in the next commit and resolves with what it
-   * returned once that commit is durable. Operations run in the order of their submission.
+   * returned once that commit is durable. Operations run in the order of their submission, but for bulk ones.
    * If it throws, its own changes are undone and nobody else's.
    *
    * Rejects with `StoreUnavailableError` if the operation or the commit failed.
@@ -199,7 +199,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     else if (!syncing) beginSync(sync);
   }
 
-  /** At least one, and no more after `end`. */
+  /** At least one if any waits, and no more after `end`. */
   function apply(waiting: readonly Waiting[], done: Committed[], end: number): void {
     const isBulk = waiting === bulk;
     for (const operation of waiting.slice(0, MAX_OPERATIONS)) {

@@ -58,6 +58,18 @@ describe.each(APIS)('%s', async (api) => {
     }
   });
 
+  it('says in a later call what it would say in a first one', async () => {
+    const later = { system: 'Be long.', messages: [user('Other words')] };
+    bench.upstream.script(...Array.from({ length: 3 }, () => wholeAnswer(fixture, 'ok')));
+    await collect(bench.call(later));
+    const call = bench.keep();
+    await collect(call());
+    await collect(call(later));
+    const [first, , second] = bench.upstream.requests;
+    const said = (each: typeof first) => [each?.method, each?.path, each?.headers, each?.body];
+    expect(said(second)).toEqual(said(first));
+  });
+
   it('says nothing of a system prompt and tools that there are none of', async () => {
     const { bodyText } = await sent({ system: '', tools: [] });
     expect(bodyText).not.toMatch(/system|instructions|tools/i);

@@ -6,43 +6,34 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, expect, test } from 'vitest';
 import {
   answers,
   ask,
   connected,
   finished,
-  launchBrowser,
   type OpenOptions,
   openPage,
   told,
 } from '../support/browser.ts';
-import { type ChainUnderTest, startChain } from '../support/chain.ts';
+import { chainScene } from '../support/chain-scene.ts';
 import { answer, events, failure, gate, role, says, text } from '../support/upstream/openai.ts';
 
-let chain: ChainUnderTest;
-let browser: Browser;
+const scene = chainScene();
 let axe: string;
 
 beforeAll(async () => {
   const path = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-  [chain, browser, axe] = await Promise.all([
-    startChain(),
-    launchBrowser(),
-    readFile(path, 'utf8'),
-  ]);
-  chain.upstream.when(says('Compare'), answer(COMPARISON));
-  chain.upstream.when(says('京都'), answer(KYOTO));
-  chain.upstream.when(says('fail'), failure(400, 'bad_request'));
-  chain.upstream.when(
+  axe = await readFile(path, 'utf8');
+  const { upstream } = scene.chain;
+  upstream.when(says('Compare'), answer(COMPARISON));
+  upstream.when(says('京都'), answer(KYOTO));
+  upstream.when(says('fail'), failure(400, 'bad_request'));
+  upstream.when(
     says('reconnect'),
     events(role(), text(COMPARISON.slice(0, COMPARISON.indexOf('  open();'))), gate().promise),
   );
-});
-afterAll(async () => {
-  await browser.close();
-  await chain.stop();
 });
 
 const COMPARISON = `There are three ways to bring news to a page, and each has its price. In short: **WebSockets** win when both sides speak, \`EventSource\` when only the server does.
@@ -105,13 +96,13 @@ async function look(page: Page, name: string): Promise<string[]> {
 
 /** Ready to talk, with a conversation of its own. */
 async function talk(options: OpenOptions = {}) {
-  const opened = await openPage(browser, chain, { user: 'alice', ...options });
+  const opened = await openPage(scene.browser, scene.chain, { user: 'alice', ...options });
   await connected(opened.page);
   return opened;
 }
 
 test('sign-in', async () => {
-  const { page, complaints } = await openPage(browser, chain);
+  const { page, complaints } = await openPage(scene.browser, scene.chain);
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   expect(await look(page, 'sign-in')).toEqual([]);
   expect(complaints).toEqual([]);
@@ -177,7 +168,7 @@ test('the gateway is away', async () => {
   await page.getByRole('button', { name: 'New conversation' }).click();
   await ask(page, 'Compare them once more');
   await finished(page).getByText('load the history again').waitFor();
-  await chain.gateway.kill();
+  await scene.chain.gateway.kill();
   expect(await told(page, 'The proxy cannot reach the gateway')).toBe('retrying');
   expect(await look(page, 'retrying')).toEqual([]);
 });

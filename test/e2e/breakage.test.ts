@@ -1,35 +1,24 @@
 /** What breaks in the middle of an answer: the page ends with exactly what was said, no gap and no double. */
 
 import { readFile } from 'node:fs/promises';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
 import {
   answers,
   ask,
   connected,
   finished,
-  launchBrowser,
   openPage,
   signIn,
   told,
   transcript,
 } from '../support/browser.ts';
-import { type ChainUnderTest, startChain } from '../support/chain.ts';
 import { createSession, enter } from '../support/chain-client.ts';
+import { chainScene } from '../support/chain-scene.ts';
 import { DONE, events, finish, gate, role, says, text } from '../support/upstream/openai.ts';
 
-let chain: ChainUnderTest;
-let browser: Browser;
-
-beforeAll(async () => {
-  [chain, browser] = await Promise.all([
-    startChain({ gateway: { limits: { tickIntervalMs: 2_000 }, shutdown: { graceSeconds: 10 } } }),
-    launchBrowser(),
-  ]);
-});
-afterAll(async () => {
-  await browser.close();
-  await chain.stop();
+const scene = chainScene({
+  gateway: { limits: { tickIntervalMs: 2_000 }, shutdown: { graceSeconds: 10 } },
 });
 
 const FIRST = words(0, 40);
@@ -46,7 +35,7 @@ function inThreeParts(question: string) {
   const second = gate();
   const third = gate();
   const parts = [FIRST.map(text), second.promise, SECOND.map(text), third.promise, THIRD.map(text)];
-  chain.upstream.when(says(question), events(role(), ...parts.flat(), finish('stop'), DONE));
+  scene.chain.upstream.when(says(question), events(role(), ...parts.flat(), finish('stop'), DONE));
   return { second: second.open, third: third.open };
 }
 
@@ -64,15 +53,17 @@ async function inTheEnd(page: Page): Promise<string[]> {
 }
 
 test('nginx is reloaded: the same socket goes on, not a word is lost', async () => {
-  const { page, sockets, complaints } = await openPage(browser, chain, { user: 'alice' });
+  const { page, sockets, complaints } = await openPage(scene.browser, scene.chain, {
+    user: 'alice',
+  });
   const question = 'Go on while nginx reloads';
   const answer = inThreeParts(question);
   await begin(page, question);
-  chain.reloadNginx();
+  scene.chain.reloadNginx();
   answer.second();
   await answers(page).getByText('w79').waitFor();
   // Served by the new worker, which proves that the reload has taken place.
-  const other = await openPage(browser, chain, { user: 'bob' });
+  const other = await openPage(scene.browser, scene.chain, { user: 'bob' });
   await connected(other.page);
   answer.third();
   expect(await inTheEnd(page)).toEqual([question, WHOLE]);
@@ -81,14 +72,14 @@ test('nginx is reloaded: the same socket goes on, not a word is lost', async () 
 });
 
 test('the network is cut: the answer continues where it was', async () => {
-  const { page, sockets } = await openPage(browser, chain, { user: 'alice' });
+  const { page, sockets } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   const question = 'Go on while the network goes';
   const answer = inThreeParts(question);
   await begin(page, question);
-  chain.line.cut();
+  scene.chain.line.cut();
   answer.second();
   await answers(page).getByText('w79').waitFor();
-  chain.line.cut();
+  scene.chain.line.cut();
   expect(await told(page, 'The connection was cut.')).toBe('retrying');
   answer.third();
   expect(await inTheEnd(page)).toEqual([question, WHOLE]);
@@ -96,12 +87,12 @@ test('the network is cut: the answer continues where it was', async () => {
 });
 
 test('the network falls silent: noticed by the missing ticks', async () => {
-  const { page, sockets } = await openPage(browser, chain, { user: 'alice' });
+  const { page, sockets } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   const question = 'Go on while nothing is heard';
   const answer = inThreeParts(question);
   await begin(page, question);
   const again = page.waitForEvent('websocket');
-  chain.line.silence();
+  scene.chain.line.silence();
   answer.second();
   await again;
   answer.third();
@@ -110,7 +101,7 @@ test('the network falls silent: noticed by the missing ticks', async () => {
 });
 
 test('the browser is offline for a while: said, and what was written then is sent after', async () => {
-  const { page, context } = await openPage(browser, chain, { user: 'alice' });
+  const { page, context } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   const question = 'Go on while I am away';
   const answer = inThreeParts(question);
   await begin(page, question);
@@ -131,12 +122,12 @@ test('the browser is offline for a while: said, and what was written then is sen
 });
 
 test("an nginx worker is killed: the page comes back through the next one's", async () => {
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   const question = 'Go on without that worker';
   const answer = inThreeParts(question);
   await begin(page, question);
   const again = page.waitForEvent('websocket');
-  for (const worker of await workersOf(chain.nginxPid())) process.kill(worker, 'SIGKILL');
+  for (const worker of await workersOf(scene.chain.nginxPid())) process.kill(worker, 'SIGKILL');
   await again;
   answer.second();
   answer.third();
@@ -144,37 +135,39 @@ test("an nginx worker is killed: the page comes back through the next one's", as
 });
 
 test('the gateway is asked to stop: it ends the answer first, and history has it', async () => {
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   const question = 'Go on while you are asked to stop';
   const answer = inThreeParts(question);
   await begin(page, question);
-  const stopping = chain.gateway.willLog('stopping');
-  chain.gateway.signal('SIGTERM');
+  const stopping = scene.chain.gateway.willLog('stopping');
+  scene.chain.gateway.signal('SIGTERM');
   await stopping;
   answer.second();
   answer.third();
-  await chain.gateway.gone();
-  await chain.gateway.start();
+  await scene.chain.gateway.gone();
+  await scene.chain.gateway.start();
   await connected(page);
   expect(await inTheEnd(page)).toEqual([question, WHOLE]);
 });
 
 test('the gateway is killed: what is shown is what history has, marked as interrupted', async () => {
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   const question = 'Go on until you are killed';
   inThreeParts(question);
-  const stored = chain.gateway.willLog('checkpoint');
+  const stored = scene.chain.gateway.willLog('checkpoint');
   await begin(page, question);
   await stored;
-  await chain.gateway.kill();
+  await scene.chain.gateway.kill();
   expect(await told(page, 'Trying again')).toBe('retrying');
-  await chain.gateway.start();
+  await scene.chain.gateway.start();
   await page.getByText('This answer was interrupted').waitFor();
   const shown = await transcript(page);
   expect(shown).toEqual([question, expect.stringMatching(/^w0 (?:w\d+ ?)*$/)]);
 
-  const { access_token } = await signIn(chain, 'alice');
-  const client = await enter(chain, { token: (await createSession(chain, access_token)).token });
+  const { access_token } = await signIn(scene.chain, 'alice');
+  const client = await enter(scene.chain, {
+    token: (await createSession(scene.chain, access_token)).token,
+  });
   const listed = await client.ask('sessions.list', { search: question, limit: 1 });
   const [{ key }] = listed.payload.sessions;
   const { payload } = await client.ask('chat.history', { sessionKey: key });

@@ -1,39 +1,22 @@
 /** From sign-in to an answer, through nginx, in a browser. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  answers,
-  ask,
-  connected,
-  finished,
-  launchBrowser,
-  openPage,
-  transcript,
-} from '../support/browser.ts';
-import { type ChainUnderTest, ONE, PASSWORDS, startChain } from '../support/chain.ts';
+import { expect, test } from 'vitest';
+import { answers, ask, connected, finished, openPage, transcript } from '../support/browser.ts';
+import { ONE, PASSWORDS } from '../support/chain.ts';
+import { chainScene } from '../support/chain-scene.ts';
 import { DONE, events, finish, gate, role, says, text } from '../support/upstream/openai.ts';
 
-let chain: ChainUnderTest;
-let browser: Browser;
-
-beforeAll(async () => {
-  [chain, browser] = await Promise.all([startChain(), launchBrowser()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await chain.stop();
-});
+const scene = chainScene();
 
 test('sign-in, a streamed answer, stop, a second message, and all of it after a reload', async () => {
-  const { upstream } = chain;
+  const { upstream } = scene.chain;
   const hold = gate();
   upstream.when(
     says('count'),
     events(role(), text('One, two, '), hold.promise, text('three.'), finish('stop'), DONE),
   );
   upstream.when(says('for ever'), events(role(), text('Never '), text('ending '), gate().promise));
-  const { page, complaints } = await openPage(browser, chain);
+  const { page, complaints } = await openPage(scene.browser, scene.chain);
 
   await page.getByLabel('User name').fill('alice');
   await page.getByLabel('Password').fill(PASSWORDS['alice'] ?? '');
@@ -73,7 +56,7 @@ test('sign-in, a streamed answer, stop, a second message, and all of it after a 
   expect(await page.getByText('Stopped').count()).toBe(1);
   expect(complaints).toEqual([]);
 
-  const logs = await chain.logs();
+  const logs = await scene.chain.logs();
   expect(logs.includes(`"instance":"${ONE}"`)).toBe(true);
   for (const secret of [PASSWORDS['alice'] ?? '', 'sk-key-of', 'admin-token-of', 'Never ending']) {
     expect(logs.includes(secret), secret).toBe(false);

@@ -1,18 +1,10 @@
 /** Two users of one instance, side by side: nothing of one reaches the other, whatever is tried. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  answers,
-  ask,
-  connected,
-  finished,
-  launchBrowser,
-  openPage,
-  signIn,
-} from '../support/browser.ts';
-import { type ChainUnderTest, ONE, startChain, TWO } from '../support/chain.ts';
+import { expect, test } from 'vitest';
+import { answers, ask, connected, finished, openPage, signIn } from '../support/browser.ts';
+import { ONE, TWO } from '../support/chain.ts';
 import { createSession, enter, knock, rawHandshake } from '../support/chain-client.ts';
+import { chainScene } from '../support/chain-scene.ts';
 import {
   answer,
   DONE,
@@ -27,34 +19,22 @@ import {
 /** Two handshakes fit into it on a busy machine. */
 const REUSE_MS = 3_000;
 
-let chain: ChainUnderTest;
-let browser: Browser;
-
-beforeAll(async () => {
-  [chain, browser] = await Promise.all([
-    startChain({ portal: { tokens: { reuseSeconds: REUSE_MS / 1000 } } }),
-    launchBrowser(),
-  ]);
-});
-afterAll(async () => {
-  await browser.close();
-  await chain.stop();
-});
+const scene = chainScene({ portal: { tokens: { reuseSeconds: REUSE_MS / 1000 } } });
 
 async function tokenOf(user: string, instance = ONE): Promise<string> {
-  const { access_token } = await signIn(chain, user);
-  return (await createSession(chain, access_token, instance)).token;
+  const { access_token } = await signIn(scene.chain, user);
+  return (await createSession(scene.chain, access_token, instance)).token;
 }
 
 test('two browsers: neither conversations nor events nor search results cross over', async () => {
   const hold = gate();
-  chain.upstream.when(
+  scene.chain.upstream.when(
     says('pelican'),
     events(role(), text('Alice asked for '), hold.promise, text('pelicans'), finish('stop'), DONE),
   );
   const [alice, bob] = await Promise.all([
-    openPage(browser, chain, { user: 'alice' }),
-    openPage(browser, chain, { user: 'bob' }),
+    openPage(scene.browser, scene.chain, { user: 'alice' }),
+    openPage(scene.browser, scene.chain, { user: 'bob' }),
   ]);
   await Promise.all([connected(alice.page), connected(bob.page)]);
 
@@ -86,10 +66,10 @@ test('two browsers: neither conversations nor events nor search results cross ov
 });
 
 test("another's session key by hand answers as a session that does not exist", async () => {
-  chain.upstream.when(says('ostrich'), answer('A secret of Alice'));
-  const { access_token } = await signIn(chain, 'alice');
-  const session = await createSession(chain, access_token);
-  const alice = await enter(chain, { token: session.token });
+  scene.chain.upstream.when(says('ostrich'), answer('A secret of Alice'));
+  const { access_token } = await signIn(scene.chain, 'alice');
+  const session = await createSession(scene.chain, access_token);
+  const alice = await enter(scene.chain, { token: session.token });
   const key = session.session_key;
   await alice.ask('chat.send', { sessionKey: key, message: 'the ostrich', idempotencyKey: 'o-1' });
   await alice.event('chat', (each) => each.state === 'final');
@@ -97,7 +77,7 @@ test("another's session key by hand answers as a session that does not exist", a
   expect(JSON.stringify(own)).toContain('A secret of Alice');
   const [asked] = own.payload.messages;
 
-  const bob = await enter(chain, { token: await tokenOf('bob') });
+  const bob = await enter(scene.chain, { token: await tokenOf('bob') });
   for (const sessionKey of [key, `agent:main:${key}`]) {
     const history = await bob.ask('chat.history', { sessionKey });
     expect(history).toMatchObject({ ok: true, payload: { messages: [] } });
@@ -154,14 +134,14 @@ test.each(Object.entries(FORGED))(
   'forged headers, %s: the identity stays that of the token',
   async (_name, lines) => {
     const [{ access_token }, alice] = await Promise.all([
-      signIn(chain, 'bob'),
-      signIn(chain, 'alice'),
+      signIn(scene.chain, 'bob'),
+      signIn(scene.chain, 'alice'),
     ]);
-    const { token, session_key: own } = await createSession(chain, access_token);
-    const { session_key: key } = await createSession(chain, alice.access_token);
-    const arrival = chain.gateway.willLog('connected');
+    const { token, session_key: own } = await createSession(scene.chain, access_token);
+    const { session_key: key } = await createSession(scene.chain, alice.access_token);
+    const arrival = scene.chain.gateway.willLog('connected');
     const answered = await rawHandshake(
-      chain,
+      scene.chain,
       `/oc-ws/${ONE}?token=${token}`,
       lines.map((line) => line.replace('KEY', key)),
     );
@@ -176,22 +156,22 @@ test.each(Object.entries(FORGED))(
 
 test('a token opens one socket, of its own instance, for as long as it lives', async () => {
   const used = await tokenOf('alice');
-  await enter(chain, { token: used });
+  await enter(scene.chain, { token: used });
   const usedAt = Date.now();
   // nginx may try twice, and so may a browser: a moment later it works again, and then never.
-  await enter(chain, { token: used });
+  await enter(scene.chain, { token: used });
   await new Promise((resolve) => setTimeout(resolve, usedAt + REUSE_MS + 50 - Date.now()));
-  expect(await knock(chain, { token: used })).toEqual({ code: 4401, reason: 'token_used' });
-  expect(await knock(chain, { token: await tokenOf('alice'), instance: TWO })).toEqual({
+  expect(await knock(scene.chain, { token: used })).toEqual({ code: 4401, reason: 'token_used' });
+  expect(await knock(scene.chain, { token: await tokenOf('alice'), instance: TWO })).toEqual({
     code: 4403,
     reason: 'instance_mismatch',
   });
-  expect(await knock(chain, {})).toEqual({ code: 4401, reason: 'token_missing' });
-  expect(await knock(chain, { token: 'A'.repeat(43) })).toEqual({
+  expect(await knock(scene.chain, {})).toEqual({ code: 4401, reason: 'token_missing' });
+  expect(await knock(scene.chain, { token: 'A'.repeat(43) })).toEqual({
     code: 4401,
     reason: 'token_invalid',
   });
-  const foreign = await knock(chain, {
+  const foreign = await knock(scene.chain, {
     token: await tokenOf('alice'),
     origin: 'https://evil.example',
   });

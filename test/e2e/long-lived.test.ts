@@ -1,30 +1,17 @@
 /** A socket that stays open for a day, in seconds: what keeps it alive, and what happens without that. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ask, connected, finished, launchBrowser, openPage } from '../support/browser.ts';
-import { type ChainUnderTest, startChain } from '../support/chain.ts';
+import { expect, test } from 'vitest';
+import { ask, connected, finished, openPage } from '../support/browser.ts';
+import { chainScene } from '../support/chain-scene.ts';
 
 /** nginx ends a socket after this much silence in both directions: a day in many an installation. */
 const NGINX_PATIENCE_MS = 3_600;
 const TICK_MS = 1_200;
 
-let chain: ChainUnderTest;
-let browser: Browser;
-
-beforeAll(async () => {
-  [chain, browser] = await Promise.all([
-    startChain({
-      gateway: { limits: { tickIntervalMs: TICK_MS } },
-      values: { timeouts: { readMs: NGINX_PATIENCE_MS } },
-      portal: { tokens: { accessSeconds: 4, webchatSeconds: 3 } },
-    }),
-    launchBrowser(),
-  ]);
-});
-afterAll(async () => {
-  await browser.close();
-  await chain.stop();
+const scene = chainScene({
+  gateway: { limits: { tickIntervalMs: TICK_MS } },
+  values: { timeouts: { readMs: NGINX_PATIENCE_MS } },
+  portal: { tokens: { accessSeconds: 4, webchatSeconds: 3 } },
 });
 
 function isTick(frame: string): boolean {
@@ -32,7 +19,7 @@ function isTick(frame: string): boolean {
 }
 
 test('idle for longer than the proxy waits: ticks keep the socket, whatever expires meanwhile', async () => {
-  const opened = await openPage(browser, chain, { user: 'alice' });
+  const opened = await openPage(scene.browser, scene.chain, { user: 'alice' });
   const { page, sockets, created, complaints, frames } = opened;
   await connected(page);
   const wanted = Math.ceil((1.5 * NGINX_PATIENCE_MS) / TICK_MS);
@@ -44,27 +31,27 @@ test('idle for longer than the proxy waits: ticks keep the socket, whatever expi
 
   // The access token has long expired: the next connection renews it without a word.
   const again = page.waitForEvent('websocket');
-  chain.line.cut();
+  scene.chain.line.cut();
   await again;
   await connected(page);
   expect(created.slice(-2)).toEqual([401, 200]);
 });
 
 test('the portal is down: the chat that is open goes on', async () => {
-  const { page, sockets } = await openPage(browser, chain, { user: 'alice' });
+  const { page, sockets } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   await connected(page);
-  await chain.portal.kill();
+  await scene.chain.portal.kill();
   await ask(page, 'Does anybody need the portal?');
   await finished(page).getByText('You said: Does anybody need the portal?').waitFor();
   expect(sockets()).toBe(1);
-  await chain.portal.start();
+  await scene.chain.portal.start();
 });
 
 test('without ticks nginx ends the silent socket, and the page comes back each time', async () => {
-  await chain.configureGateway({ limits: { tickIntervalMs: 3_600_000 } });
-  await chain.gateway.kill();
-  await chain.gateway.start();
-  const { page, frames } = await openPage(browser, chain, { user: 'bob' });
+  await scene.chain.configureGateway({ limits: { tickIntervalMs: 3_600_000 } });
+  await scene.chain.gateway.kill();
+  await scene.chain.gateway.start();
+  const { page, frames } = await openPage(scene.browser, scene.chain, { user: 'bob' });
   await connected(page);
   await page.waitForEvent('websocket');
   await page.waitForEvent('websocket');

@@ -1,49 +1,33 @@
 /** A right that ends while a socket is open: the socket ends within seconds, and the page says why. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  connected,
-  interceptCreate,
-  launchBrowser,
-  openPage,
-  pageUrl,
-  told,
-} from '../support/browser.ts';
-import { type ChainUnderTest, ONE, PASSWORDS, startChain, TWO } from '../support/chain.ts';
+import { expect, test } from 'vitest';
+import { connected, interceptCreate, openPage, pageUrl, told } from '../support/browser.ts';
+import { ONE, PASSWORDS, TWO } from '../support/chain.ts';
+import { chainScene } from '../support/chain-scene.ts';
 
-let chain: ChainUnderTest;
-let browser: Browser;
-
-beforeAll(async () => {
-  [chain, browser] = await Promise.all([startChain(), launchBrowser()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await chain.stop();
-});
+const scene = chainScene();
 
 test('a grant is removed: that instance ends, the other goes on', async () => {
   const [two, one] = await Promise.all([
-    openPage(browser, chain, { user: 'alice', instance: TWO }),
-    openPage(browser, chain, { user: 'alice', instance: ONE }),
+    openPage(scene.browser, scene.chain, { user: 'alice', instance: TWO }),
+    openPage(scene.browser, scene.chain, { user: 'alice', instance: ONE }),
   ]);
   await Promise.all([connected(two.page), connected(one.page)]);
-  await chain.operator('grants', 'remove', 'alice', TWO);
+  await scene.chain.operator('grants', 'remove', 'alice', TWO);
   expect(await told(two.page, 'You have no right to use this assistant.')).toBe('stopped');
-  await chain.portal.logged('sockets_closed', { instanceId: TWO });
+  await scene.chain.portal.logged('sockets_closed', { instanceId: TWO });
   expect(one.sockets()).toBe(1);
   await connected(one.page);
 });
 
 test('a logout ends the sockets of that login; another login of the user comes back by itself', async () => {
   const [here, there] = await Promise.all([
-    openPage(browser, chain, { user: 'alice' }),
-    openPage(browser, chain, { user: 'alice' }),
+    openPage(scene.browser, scene.chain, { user: 'alice' }),
+    openPage(scene.browser, scene.chain, { user: 'alice' }),
   ]);
   await Promise.all([connected(here.page), connected(there.page)]);
   const secondTab = await here.context.newPage();
-  await secondTab.goto(pageUrl(chain, ONE));
+  await secondTab.goto(pageUrl(scene.chain, ONE));
   await connected(secondTab);
   await secondTab.getByRole('button', { name: 'Sign out' }).click();
   await secondTab.getByRole('button', { name: 'Sign in' }).waitFor();
@@ -58,33 +42,33 @@ test('a logout ends the sockets of that login; another login of the user comes b
 });
 
 test('a grant is removed between session/create and the handshake: verify says no, and the page why', async () => {
-  const { page } = await openPage(browser, chain, { user: 'bob', instance: undefined });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'bob', instance: undefined });
   await interceptCreate(page, async (answer) => {
-    await chain.operator('grants', 'remove', 'bob', ONE);
+    await scene.chain.operator('grants', 'remove', 'bob', ONE);
     return answer;
   });
   await page.getByRole('link', { name: 'Mika' }).click();
   expect(await told(page, 'You have no right to use this assistant.')).toBe('stopped');
-  expect(await chain.denials()).toEqual(['no_permission']);
-  await chain.operator('grants', 'add', 'bob', ONE);
+  expect(await scene.chain.denials()).toEqual(['no_permission']);
+  await scene.chain.operator('grants', 'add', 'bob', ONE);
   await page.getByRole('button', { name: 'Try again' }).click();
   await connected(page);
 });
 
 test('an instance is switched off, and on again', async () => {
-  const { page } = await openPage(browser, chain, { user: 'bob' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'bob' });
   await connected(page);
-  await chain.operator('instances', 'disable', ONE);
+  await scene.chain.operator('instances', 'disable', ONE);
   expect(await told(page, 'This assistant is switched off at the moment.')).toBe('stopped');
-  await chain.operator('instances', 'enable', ONE);
+  await scene.chain.operator('instances', 'enable', ONE);
   await page.getByRole('button', { name: 'Try again' }).click();
   await connected(page);
 });
 
 test('a user is switched off: signed out, and no way back in', async () => {
-  const { page } = await openPage(browser, chain, { user: 'bob' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'bob' });
   await connected(page);
-  await chain.operator('users', 'disable', 'bob');
+  await scene.chain.operator('users', 'disable', 'bob');
   expect(await told(page, 'You are signed out.')).toBe('stopped');
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByLabel('User name').fill('bob');

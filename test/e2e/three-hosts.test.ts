@@ -1,30 +1,13 @@
 /** Page, API and socket on three hosts: what each may reach, and what an origin that is not on the list may not. */
 
 import { type IncomingHttpHeaders, request } from 'node:http';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  ask,
-  connected,
-  finished,
-  launchBrowser,
-  openPage,
-  signIn,
-  told,
-} from '../support/browser.ts';
-import { type ChainUnderTest, ONE, PASSWORDS, startChain } from '../support/chain.ts';
+import { expect, test } from 'vitest';
+import { ask, connected, finished, openPage, signIn, told } from '../support/browser.ts';
+import { ONE, PASSWORDS } from '../support/chain.ts';
 import { createSession, knock } from '../support/chain-client.ts';
+import { chainScene } from '../support/chain-scene.ts';
 
-let chain: ChainUnderTest;
-let browser: Browser;
-
-beforeAll(async () => {
-  [chain, browser] = await Promise.all([startChain({ threeHosts: true }), launchBrowser()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await chain.stop();
-});
+const scene = chainScene({ threeHosts: true });
 
 interface Answer {
   readonly status: number;
@@ -37,7 +20,7 @@ function at(
   path: string,
   { method = 'GET', more = {} }: { method?: string; more?: Record<string, string> } = {},
 ): Promise<Answer> {
-  const { port } = chain.line;
+  const { port } = scene.chain.line;
   const headers = { ...more, Host: `${host}.localhost:${port}` };
   return new Promise((resolve, reject) => {
     request({ method, host: '127.0.0.1', port, path, headers }, (response) => {
@@ -50,7 +33,7 @@ function at(
 }
 
 test('sign-in at the API host, socket at the socket host: an answer', async () => {
-  const { page, complaints } = await openPage(browser, chain);
+  const { page, complaints } = await openPage(scene.browser, scene.chain);
   const reached = new Set<string>();
   const reach = (url: string) => {
     const { hostname, pathname } = new URL(url);
@@ -73,11 +56,11 @@ test('sign-in at the API host, socket at the socket host: an answer', async () =
 });
 
 test('the policy lets the page reach those hosts and no other', async () => {
-  const { page, complaints } = await openPage(browser, chain, { user: 'alice' });
+  const { page, complaints } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   await connected(page);
   const response = await at('app', '/portal/chat/');
   const policy = response.headers['content-security-policy'] ?? '';
-  const port = chain.line.port;
+  const port = scene.chain.line.port;
   expect(policy).toContain(
     `connect-src 'self' ws://api.localhost:${port} http://m.localhost:${port};`,
   );
@@ -105,20 +88,20 @@ test('the API answers the page of the list, and no other page', async () => {
         'Access-Control-Request-Headers': 'authorization,content-type',
       },
     });
-  const allowed = await preflight(chain.origin);
-  expect(allowed.headers['access-control-allow-origin']).toBe(chain.origin);
+  const allowed = await preflight(scene.chain.origin);
+  expect(allowed.headers['access-control-allow-origin']).toBe(scene.chain.origin);
   expect(allowed.headers['access-control-allow-credentials']).toBe(undefined);
-  for (const origin of ['https://evil.example', `${chain.origin}0`, 'null']) {
+  for (const origin of ['https://evil.example', `${scene.chain.origin}0`, 'null']) {
     const refused = await preflight(origin);
     expect(refused.headers['access-control-allow-origin']).not.toBe(origin);
   }
 });
 
 test('a page of another origin gets no socket, be it of one of the other hosts', async () => {
-  const { access_token } = await signIn(chain, 'alice');
-  for (const origin of [chain.api, 'https://evil.example', 'null']) {
-    const { token } = await createSession(chain, access_token);
-    expect(await knock(chain, { token, origin, host: 'api.localhost' })).toEqual({
+  const { access_token } = await signIn(scene.chain, 'alice');
+  for (const origin of [scene.chain.api, 'https://evil.example', 'null']) {
+    const { token } = await createSession(scene.chain, access_token);
+    expect(await knock(scene.chain, { token, origin, host: 'api.localhost' })).toEqual({
       code: 4403,
       reason: 'origin_not_allowed',
     });
@@ -136,13 +119,13 @@ test('each host serves its own part only', async () => {
 });
 
 test("the portal is down: the page reads nginx's own error across hosts", async () => {
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   await connected(page);
-  await chain.portal.kill();
+  await scene.chain.portal.kill();
   const refused = page.waitForResponse((response) => response.url().endsWith('/session/create'));
-  chain.line.cut();
+  scene.chain.line.cut();
   expect((await refused).status()).toBe(503);
   expect(await told(page, 'The portal cannot be reached.')).toBe('retrying');
-  await chain.portal.start();
+  await scene.chain.portal.start();
   await connected(page);
 });

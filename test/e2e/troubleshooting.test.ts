@@ -1,41 +1,31 @@
 /** Every row of the troubleshooting table, provoked for real: the page says which it is, and recovers by itself. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   ask,
   connected,
   finished,
   interceptCreate,
-  launchBrowser,
   openPage,
   saidBy,
   signIn,
   told,
 } from '../support/browser.ts';
-import { type ChainUnderTest, ONE, startChain, TWO } from '../support/chain.ts';
+import { ONE, TWO } from '../support/chain.ts';
 import { createSession, enter } from '../support/chain-client.ts';
+import { chainScene } from '../support/chain-scene.ts';
 
-let chain: ChainUnderTest;
-let browser: Browser;
-
-beforeAll(async () => {
-  [chain, browser] = await Promise.all([
-    startChain({
-      gateway: { limits: { tickIntervalMs: 1_000 } },
-      values: { timeouts: { verifyMs: 1_500, gatewayConnectMs: 1_500, readMs: 2_500 } },
-      portal: { tokens: { webchatSeconds: 3, reuseSeconds: 1 } },
-    }),
-    launchBrowser(),
-  ]);
-});
-afterAll(async () => {
-  await browser.close();
-  await chain.stop();
+const scene = chainScene({
+  gateway: { limits: { tickIntervalMs: 1_000 } },
+  values: { timeouts: { verifyMs: 1_500, gatewayConnectMs: 1_500, readMs: 2_500 } },
+  portal: { tokens: { webchatSeconds: 3, reuseSeconds: 1 } },
 });
 
 test('instance_id missing: said, with a choice that leads on', async () => {
-  const { page } = await openPage(browser, chain, { user: 'alice', instance: undefined });
+  const { page } = await openPage(scene.browser, scene.chain, {
+    user: 'alice',
+    instance: undefined,
+  });
   await page.getByText('instance_id is missing').waitFor();
   await page.getByRole('link', { name: 'Mika' }).click();
   await connected(page);
@@ -43,94 +33,103 @@ test('instance_id missing: said, with a choice that leads on', async () => {
 });
 
 test('an instance that does not exist: no right, and nothing about whether it is there', async () => {
-  const { page } = await openPage(browser, chain, { user: 'alice', instance: 'oc-nowhere' });
+  const { page } = await openPage(scene.browser, scene.chain, {
+    user: 'alice',
+    instance: 'oc-nowhere',
+  });
   expect(await told(page, 'You have no right to use this assistant.')).toBe('stopped');
 });
 
 test('handshake failed, gateway down: said, retried, healed', async () => {
-  await chain.gateway.kill();
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  await scene.chain.gateway.kill();
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   expect(await told(page, 'The proxy cannot reach the gateway')).toBe('retrying');
-  await chain.gateway.start();
+  await scene.chain.gateway.start();
   await connected(page);
 });
 
 test('handshake failed, gateway mute', async () => {
-  chain.gateway.signal('SIGSTOP');
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  scene.chain.gateway.signal('SIGSTOP');
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   expect(await told(page, 'The gateway accepted the connection but does not answer.')).toBe(
     'retrying',
   );
-  chain.gateway.signal('SIGCONT');
+  scene.chain.gateway.signal('SIGCONT');
   await connected(page);
 });
 
 test('portal down: session/create fails', async () => {
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   await connected(page);
-  await chain.portal.kill();
-  chain.line.cut();
+  await scene.chain.portal.kill();
+  scene.chain.line.cut();
   expect(await told(page, 'The portal cannot be reached.')).toBe('retrying');
-  await chain.portal.start();
+  await scene.chain.portal.start();
   await connected(page);
 });
 
 test('portal down: only verify fails', async () => {
-  const { page } = await openPage(browser, chain, { user: 'alice', instance: undefined });
+  const { page } = await openPage(scene.browser, scene.chain, {
+    user: 'alice',
+    instance: undefined,
+  });
   await interceptCreate(page, async (answer) => {
-    await chain.portal.kill();
+    await scene.chain.portal.kill();
     return answer;
   });
   await page.getByRole('link', { name: 'Mika' }).click();
   expect(await told(page, 'the portal, which checks it, is down')).toBe('retrying');
-  await chain.portal.start();
+  await scene.chain.portal.start();
   await connected(page);
 });
 
 test('portal mute: only verify fails', async () => {
-  const { page } = await openPage(browser, chain, { user: 'alice', instance: undefined });
+  const { page } = await openPage(scene.browser, scene.chain, {
+    user: 'alice',
+    instance: undefined,
+  });
   await interceptCreate(page, async (answer) => {
-    chain.portal.signal('SIGSTOP');
+    scene.chain.portal.signal('SIGSTOP');
     return answer;
   });
   await page.getByRole('link', { name: 'Mika' }).click();
   expect(await told(page, 'the portal, which checks it, is down')).toBe('retrying');
-  chain.portal.signal('SIGCONT');
+  scene.chain.portal.signal('SIGCONT');
   await connected(page);
 });
 
 test('nobody there to say why: the handshake failed', async () => {
-  await Promise.all([chain.gateway.kill(), chain.refusals.kill()]);
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  await Promise.all([scene.chain.gateway.kill(), scene.chain.refusals.kill()]);
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   expect(await told(page, 'The handshake failed between the portal and the gateway')).toBe(
     'retrying',
   );
-  await Promise.all([chain.gateway.start(), chain.refusals.start()]);
+  await Promise.all([scene.chain.gateway.start(), scene.chain.refusals.start()]);
   await connected(page);
 });
 
 test('device identity required: the setting is named, and its cure works', async () => {
-  const applied = chain.gateway.willLog('config_applied');
-  await chain.configureGateway({ controlUi: { allowedOrigins: [chain.origin] } });
+  const applied = scene.chain.gateway.willLog('config_applied');
+  await scene.chain.configureGateway({ controlUi: { allowedOrigins: [scene.chain.origin] } });
   await applied;
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   expect(await told(page, 'device identity required')).toBe('stopped');
   expect(await told(page, 'dangerouslyDisableDeviceAuth')).toBe('stopped');
-  const healed = chain.gateway.willLog('config_applied');
-  await chain.configureGateway({});
+  const healed = scene.chain.gateway.willLog('config_applied');
+  await scene.chain.configureGateway({});
   await healed;
   await page.getByRole('button', { name: 'Try again' }).click();
   await connected(page);
 });
 
 test('connected, but agents.defaults.model is empty', async () => {
-  const applied = chain.gateway.willLog('config_applied');
-  await chain.configureGateway({}, {});
+  const applied = scene.chain.gateway.willLog('config_applied');
+  await scene.chain.configureGateway({}, {});
   await applied;
-  const { page } = await openPage(browser, chain, { user: 'alice' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   expect(await told(page, 'agents.defaults.model')).toBe('connected');
-  const healed = chain.gateway.willLog('config_applied');
-  await chain.configureGateway({});
+  const healed = scene.chain.gateway.willLog('config_applied');
+  await scene.chain.configureGateway({});
   await healed;
   await page.reload();
   await connected(page);
@@ -139,10 +138,10 @@ test('connected, but agents.defaults.model is empty', async () => {
 });
 
 test('403 from verify, token expired: renewed once, without a word', async () => {
-  const { access_token } = await signIn(chain, 'alice');
-  const old = await createSession(chain, access_token);
+  const { access_token } = await signIn(scene.chain, 'alice');
+  const old = await createSession(scene.chain, access_token);
   await pastOf(old.expires_at);
-  const { page, created, sockets } = await openPage(browser, chain, {
+  const { page, created, sockets } = await openPage(scene.browser, scene.chain, {
     user: 'alice',
     instance: undefined,
   });
@@ -152,17 +151,20 @@ test('403 from verify, token expired: renewed once, without a word', async () =>
   expect(created).toEqual([200, 200]);
   expect(sockets()).toBe(2);
   expect(saidBy(page).items.map(({ state }) => state)).not.toContain('retrying');
-  expect(await chain.denials()).toEqual(['token_expired']);
+  expect(await scene.chain.denials()).toEqual(['token_expired']);
 });
 
 test('403 from verify, token used: renewed once; refused again and again: said', async () => {
-  const { access_token } = await signIn(chain, 'alice');
-  const old = await createSession(chain, access_token);
-  const client = await enter(chain, { token: old.token });
+  const { access_token } = await signIn(scene.chain, 'alice');
+  const old = await createSession(scene.chain, access_token);
+  const client = await enter(scene.chain, { token: old.token });
   client.close();
   // Past its life as past its reuse: then it is refused for ever.
   await pastOf(old.expires_at);
-  const { page, created } = await openPage(browser, chain, { user: 'alice', instance: undefined });
+  const { page, created } = await openPage(scene.browser, scene.chain, {
+    user: 'alice',
+    instance: undefined,
+  });
   await page.route('**/webchat/session/create', async (route) => {
     const response = await route.fetch();
     const answer = (await response.json()) as object;
@@ -176,7 +178,10 @@ test('403 from verify, token used: renewed once; refused again and again: said',
 });
 
 test('403 from session/create, no right: said, and not tried again', async () => {
-  const { page, created } = await openPage(browser, chain, { user: 'bob', instance: TWO });
+  const { page, created } = await openPage(scene.browser, scene.chain, {
+    user: 'bob',
+    instance: TWO,
+  });
   expect(await told(page, 'You have no right to use this assistant.')).toBe('stopped');
   expect(created).toEqual([403]);
 });

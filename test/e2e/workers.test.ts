@@ -1,17 +1,9 @@
 /** The process that serves a page dies, and the page goes on with its conversation on another, through nginx. */
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  answers,
-  ask,
-  connected,
-  finished,
-  launchBrowser,
-  openPage,
-  transcript,
-} from '../support/browser.ts';
-import { type ChainUnderTest, startChain } from '../support/chain.ts';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { answers, ask, connected, finished, openPage, transcript } from '../support/browser.ts';
+import { chainScene } from '../support/chain-scene.ts';
 import {
   DONE,
   events,
@@ -23,34 +15,22 @@ import {
   text,
 } from '../support/upstream/openai.ts';
 
-let chain: ChainUnderTest;
-let browser: Browser;
-
-beforeAll(async () => {
-  [chain, browser] = await Promise.all([
-    startChain({ workers: 2, gateway: { streaming: { checkpointMs: 10 } } }),
-    launchBrowser(),
-  ]);
-});
-afterAll(async () => {
-  await browser.close();
-  await chain.stop();
-});
+const scene = chainScene({ workers: 2, gateway: { streaming: { checkpointMs: 10 } } });
 
 /** Characters of answers that are durable by now. */
 const savedChars = () =>
-  chain.gateway.lines
+  scene.chain.gateway.lines
     .filter((line) => line['event'] === 'checkpoint')
     .reduce((sum, line) => sum + Number(line['chars']), 0);
 
 /** The worker, and its process, that a user's page is on first. The line may come after the page knows. */
 async function firstPlace(user: string): Promise<{ worker: number; pid: number }> {
-  const line = await chain.gateway.logged('connected', { user });
+  const line = await scene.chain.gateway.logged('connected', { user });
   return { worker: Number(line['worker']), pid: Number(line['pid']) };
 }
 
 /** What the model was asked, in its order. */
-const asked = () => chain.upstream.requests.map(({ body }) => lastUserText(body));
+const asked = () => scene.chain.upstream.requests.map(({ body }) => lastUserText(body));
 
 async function say(page: Page, words: string): Promise<void> {
   await ask(page, words);
@@ -58,7 +38,7 @@ async function say(page: Page, words: string): Promise<void> {
 }
 
 test('in mid-answer: what was said stays, what waited is answered once, and the page goes on', async () => {
-  const { upstream, gateway } = chain;
+  const { upstream, gateway } = scene.chain;
   const beginning = 'Once upon a time there was';
   const hold = gate();
   upstream.when(
@@ -69,7 +49,7 @@ test('in mid-answer: what was said stays, what waited is answered once, and the 
     says('what then'),
     events(role(), hold.promise, text('Held'), finish('stop'), DONE),
   );
-  const { page, frames } = await openPage(browser, chain, { user: 'alice' });
+  const { page, frames } = await openPage(scene.browser, scene.chain, { user: 'alice' });
   await connected(page);
   await say(page, 'Good morning');
   const { worker, pid } = await firstPlace('alice');
@@ -111,13 +91,13 @@ test('in mid-answer: what was said stays, what waited is answered once, and the 
 });
 
 test('right after an answer: nothing of it is lost or shown twice, and the page goes on', async () => {
-  const { upstream, gateway } = chain;
+  const { upstream, gateway } = scene.chain;
   upstream.when(
     says('count'),
     events(role(), ...['One, ', 'two, ', 'three.'].map(text), finish('stop'), DONE),
   );
   const before = asked().length;
-  const { page } = await openPage(browser, chain, { user: 'bob' });
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'bob' });
   await connected(page);
   const { pid } = await firstPlace('bob');
   await ask(page, 'Please count');

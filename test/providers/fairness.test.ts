@@ -66,9 +66,9 @@ test('what is read in one turn of the event loop is bounded, and every stream ha
   }
   controller.abort();
   expect(await Promise.all(reading)).toEqual(shares.map(() => 'aborted'));
-  // Four milliseconds, at two each; one may begin just before they are over.
-  expect(most).toBeLessThanOrEqual(3);
-  expect(turns).toBeGreaterThan((STREAMS * ROUNDS) / 3);
+  // One takes more than a turn has.
+  expect(most).toBe(1);
+  expect(turns).toBeGreaterThanOrEqual(STREAMS * ROUNDS);
   expect(Math.min(...shares)).toBeGreaterThanOrEqual(ROUNDS / 2);
   expect(Math.max(...shares)).toBeLessThanOrEqual(ROUNDS * 2);
 });

@@ -172,6 +172,12 @@ describe('the transport', () => {
     ]);
   });
 
+  it('says so if an answer came by another fetch', () => {
+    expect(() => chunksOf(new Response('text'))).toThrow(
+      'did not ask by the fetch of transport.ts',
+    );
+  });
+
   it('rejects what is no URL', async () => {
     await expect(createFetch()('nonsense')).rejects.toMatchObject({ code: 'ERR_INVALID_URL' });
   });
