@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { text } from 'node:stream/consumers';
 import { now } from './clock.ts';
 import { type Order, toOrder } from './order.ts';
+import { every } from './pacemaker.ts';
 import { announceReady } from './remote.ts';
 import { stampedToken } from './token.ts';
 
@@ -38,16 +39,14 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 /** The first token at once, each further one in its own time. */
 function pace({ tokens, everyMs }: Order, response: ServerResponse): void {
   let left = tokens;
-  const speak = () => {
+  const stop = every(everyMs, () => {
     response.write(event(stampedToken(now())));
     left -= 1;
     if (left > 0) return;
-    clearInterval(timer);
+    stop();
     response.end(ENDING);
-  };
-  const timer = setInterval(speak, everyMs);
-  response.on('close', () => clearInterval(timer));
-  speak();
+  });
+  response.on('close', stop);
 }
 
 /** As much as the reader takes, in writes of `BURST` events. */
