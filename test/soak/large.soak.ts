@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openSessionStore } from '../../agents/sessions/sqlite-store.ts';
+import { answer, exchange } from '../agents/sessions/samples.ts';
 import { connectClient } from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
 import { temporaryFolder } from '../support/gateway.ts';
@@ -30,12 +31,9 @@ async function seed(path: string): Promise<void> {
       const text = `question ${runId} `.repeat(10);
       const turn = { runId, agentId: 'main', text, attachments: [], options: {}, timestamp: 1 };
       const content = [{ type: 'text' as const, text: text.repeat(5) }];
-      return [
-        store.acceptTurn(alice, LONG, { ...turn, start: true }),
-        store.finishRun(alice, LONG, runId, { state: 'complete', content, timestamp: 2 }),
-      ];
+      return exchange(store, alice, LONG, turn, answer('', { content }));
     });
-    await Promise.all(batch.flat());
+    await Promise.all(batch);
   }
   await store.close();
 }

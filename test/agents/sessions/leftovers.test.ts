@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Db, openDatabase } from '../../../agents/sessions/database.ts';
 import { createSessionStore, openSessionStore } from '../../../agents/sessions/sqlite-store.ts';
 import { type SessionStore, StoreUnavailableError } from '../../../agents/sessions/store.ts';
-import { alice, answer, KEY, temporaryFile, turn } from './samples.ts';
+import { alice, answer, exchange, KEY, temporaryFile, turn } from './samples.ts';
 
 let db: Db;
 let store: SessionStore;
@@ -46,10 +46,7 @@ async function converse(key: string, turns: number): Promise<void> {
   const ids = Array.from({ length: turns }, (_, n) => `t${n}`);
   const attachments = [{ mimeType: 'image/png', bytes: new Uint8Array([1]) }];
   await Promise.all(
-    ids.flatMap((id) => [
-      store.acceptTurn(alice, key, turn(id, { start: true, attachments })),
-      store.finishRun(alice, key, id, answer('well')),
-    ]),
+    ids.map((id) => exchange(store, alice, key, turn(id, { attachments }), answer('well'))),
   );
 }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSessionStore } from '../../../agents/sessions/sqlite-store.ts';
 import type { MessageRecord, Moved, SessionStore } from '../../../agents/sessions/store.ts';
-import { alice, answer, bob, KEY, temporaryFile, turn } from './samples.ts';
+import { alice, answer, bob, exchange, KEY, temporaryFile, turn } from './samples.ts';
 
 let store: SessionStore;
 
@@ -229,12 +229,7 @@ describe('a fork', () => {
 
   it('of a long conversation lets others write, and is seen only when it is whole', async () => {
     const ids = Array.from({ length: 1_000 }, (_, n) => `t${n}`);
-    await Promise.all(
-      ids.flatMap((id) => [
-        store.acceptTurn(alice, KEY, turn(id, { start: true })),
-        store.finishRun(alice, KEY, id, answer(`= ${id}`)),
-      ]),
-    );
+    await Promise.all(ids.map((id) => exchange(store, alice, KEY, turn(id), answer(`= ${id}`))));
     const leaf = store.describe(alice, KEY)?.leafId ?? '';
     const order: string[] = [];
     const making = store.fork(alice, KEY, leaf, to).then(() => order.push('fork'));

@@ -10,7 +10,7 @@ import { createLeases, openLeases } from '../../../agents/sessions/leases.ts';
 import { lockStore, shareStore } from '../../../agents/sessions/lock.ts';
 import { createSessionStore } from '../../../agents/sessions/sqlite-store.ts';
 import type { SessionStore } from '../../../agents/sessions/store.ts';
-import { alice, answer, bob, KEY, temporaryFile, turn } from './samples.ts';
+import { alice, answer, bob, exchange, KEY, temporaryFile, turn } from './samples.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -149,10 +149,7 @@ describe('a worker', () => {
     const [dead, heir] = [openWorker(path, 1), openWorker(path, 2)];
     const copy = async (store: SessionStore, who: Principal) => {
       const runs = Array.from({ length: 300 }, (_, n) => `r${n}`);
-      for (const id of runs) {
-        void store.acceptTurn(who, KEY, turn(id, { start: true }));
-        void store.finishRun(who, KEY, id, answer(id));
-      }
+      await Promise.all(runs.map((id) => exchange(store, who, KEY, turn(id), answer(id))));
       const last = await store.acceptTurn(who, KEY, turn('last', { start: true }));
       if (last.outcome !== 'accepted') throw new Error('not accepted');
       const { leafId = '' } = last.session;

@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Principal } from '../../../agents/principal.ts';
 import type { SessionStore, SpokenMessage } from '../../../agents/sessions/store.ts';
-import { alice, answer, bob, KEY, turn } from './samples.ts';
+import { alice, answer, bob, exchange, KEY, turn } from './samples.ts';
 
 export interface Storage {
   /** Opens a store on the same data each time; the one before must have been closed. */
@@ -32,10 +32,7 @@ export function describeSessionStore(setUp: () => Storage): void {
     async function converse(count: number, who: Principal = alice, key = KEY): Promise<void> {
       const ids = Array.from({ length: count }, (_, n) => `t${n + 1}`);
       await Promise.all(
-        ids.flatMap((id) => [
-          store.acceptTurn(who, key, turn(id, { start: true })),
-          store.finishRun(who, key, id, answer(`answer ${id}`)),
-        ]),
+        ids.map((id) => exchange(store, who, key, turn(id), answer(`answer ${id}`))),
       );
     }
 
