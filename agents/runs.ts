@@ -5,6 +5,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createTurnBudget } from '../providers/turn-budget.ts';
+import { createCheckpoints } from './checkpoints.ts';
 import type { Catalog, ConfiguredModel } from './definition.ts';
 import { createLanes, type Lane } from './lanes.ts';
 import type { ModelCaller } from './model-call.ts';
@@ -96,7 +97,8 @@ export function createRuns(options: RunsOptions): Runs {
     listener: {
       ...options.listener,
       delta(run, text) {
-        checkpoints.touch(run);
+        // Else it is among those that are to be saved already.
+        if (run.unsaved.length === text.length) checkpoints.touch(run);
         options.listener.delta(run, text);
       },
     },
@@ -367,38 +369,4 @@ export function noModelMessage(agentId: string): string {
     `No model is configured for the agent "${agentId}". ` +
     'Set agents.defaults.model in openclaw.json to a model of models.providers, as "provider/model".'
   );
-}
-
-interface Checkpoints {
-  touch(run: LiveRun): void;
-  forget(run: LiveRun): void;
-}
-
-/** One timer for all runs: what they streamed since the last beat is saved in one commit. */
-function createCheckpoints(options: RunsOptions): Checkpoints {
-  const dirty = new Set<LiveRun>();
-  let timer: NodeJS.Timeout | undefined;
-
-  function beat(): void {
-    timer = undefined;
-    for (const run of dirty) {
-      const { sessionKey, runId } = run.record;
-      const text = run.unsaved;
-      run.unsaved = '';
-      options.store.checkpoint(run.principal, sessionKey, runId, text).then(
-        () => options.onCheckpoint?.(run, text.length),
-        // The whole answer is saved at its end; only a crash before that would miss this piece.
-        (error: unknown) => options.onBug(error, { run, during: 'checkpoint' }),
-      );
-    }
-    dirty.clear();
-  }
-
-  return {
-    touch(run) {
-      dirty.add(run);
-      timer ??= setTimeout(beat, options.checkpointMs());
-    },
-    forget: (run) => dirty.delete(run),
-  };
 }

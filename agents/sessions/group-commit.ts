@@ -9,11 +9,11 @@ import { codeOf, faultOf } from './faults.ts';
 import type { LogSync } from './log-sync.ts';
 import { StoreUnavailableError } from './store.ts';
 
-/** Most operations of either kind in one commit, and most milliseconds spent on all: the rest waits for the next turn. */
+/** Most operations of either kind in one commit: the rest waits for the next turn. */
 const MAX_OPERATIONS = 256;
-const MAX_MS = 3;
 
-/** The share of that which is kept for bulk writes while others wait too: answers must end, however much is asked. */
+/** Most milliseconds that one commit spends on either kind. Answers must end, however much is asked. */
+const MAX_MS = 2;
 const BULK_MS = 1;
 
 /** Milliseconds of a turn in which bulk writers are told: what they do then is theirs, and not little. */
@@ -141,7 +141,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     scheduled = true;
     const turn = () => {
       scheduled = false;
-      flush(MAX_MS);
+      flush();
       schedule();
     };
     if (waitsSince === undefined) setImmediate(turn);
@@ -174,18 +174,18 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     }
   }
 
-  /** One transaction. Nobody hears anything before it is durable. */
-  function flush(budgetMs: number): void {
+  /** One transaction, of bounded time unless it is the last one. Nobody hears anything before it is durable. */
+  function flush(isLast = false): void {
     if (doubt) return refuse(doubt);
     const done: Committed[] = [];
     let ofQueue = 0;
     try {
       if (db.inTransaction) rollback.run();
       if (!begun()) return;
-      const end = now() + budgetMs;
-      apply(queue, done, bulk.length > 0 ? end - BULK_MS : end);
+      const until = (ms: number) => (isLast ? Number.POSITIVE_INFINITY : now() + ms);
+      apply(queue, done, until(MAX_MS));
       ofQueue = done.length;
-      apply(bulk, done, end);
+      apply(bulk, done, until(BULK_MS));
       commit.run();
     } catch (error) {
       abandon();
@@ -322,7 +322,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     close() {
       closed = true;
       clearTimeout(probe);
-      while (queue.length + bulk.length > 0) flush(Number.POSITIVE_INFINITY);
+      while (queue.length + bulk.length > 0) flush(true);
       syncLast();
       recovered.resolve();
     },

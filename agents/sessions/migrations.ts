@@ -199,8 +199,30 @@ BEGIN
 END;
 `;
 
+/**
+ * Pieces in the order of their coming: what two hundred answers stream in a moment lies side by side, where each
+ * answer's own place would be a page of its own to write.
+ */
+const chunksInOrder = `
+ALTER TABLE answer_chunks RENAME TO old_chunks;
+CREATE TABLE answer_chunks (
+  id INTEGER PRIMARY KEY,
+  message INTEGER NOT NULL REFERENCES messages ON DELETE CASCADE,
+  text TEXT NOT NULL
+) STRICT;
+INSERT INTO answer_chunks (message, text) SELECT message, text FROM old_chunks ORDER BY message, n;
+CREATE INDEX answer_chunks_by_message ON answer_chunks (message);
+DROP TABLE old_chunks;
+`;
+
 /** Step n leads from `user_version` n to n + 1. */
-export const migrations: readonly string[] = [initial, interactions, storedBytes, sessionCounts];
+export const migrations: readonly string[] = [
+  initial,
+  interactions,
+  storedBytes,
+  sessionCounts,
+  chunksInOrder,
+];
 
 /** Written to `PRAGMA application_id`, so that a file tells whose it is: "OCGW" in ASCII. */
 export const APPLICATION_ID = 0x4f434757;

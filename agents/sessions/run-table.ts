@@ -78,13 +78,13 @@ export function createRunTable(db: Db) {
      WHERE ${IS_ACTIVE} ORDER BY m.id`,
   );
   const addChunk = db.prepare(
-    `INSERT INTO answer_chunks (message, n, text)
-     SELECT a.id, coalesce((SELECT max(n) FROM answer_chunks WHERE message = a.id), 0) + 1, @text
+    `INSERT INTO answer_chunks (message, text)
+     SELECT a.id, @text
        FROM runs r JOIN messages a ON a.session = r.session AND a.seq = r.answer_seq
       WHERE r.session = +@session AND r.run_id = +@runId AND r.state = 'running'`,
   );
   const chunks = db
-    .prepare<[number], string>('SELECT text FROM answer_chunks WHERE message = ? ORDER BY n')
+    .prepare<[number], string>('SELECT text FROM answer_chunks WHERE message = ? ORDER BY id')
     .pluck();
   const dropChunks = db.prepare('DELETE FROM answer_chunks WHERE message = ?');
 

@@ -128,6 +128,30 @@ describe('migrating', () => {
     db.close();
   });
 
+  it('keeps in order what answers under way had streamed in an old file', async () => {
+    const path = temporaryFile();
+    mkdirSync(dirname(path), { recursive: true });
+    const old = new Database(path);
+    migrate(old, migrations.slice(0, 4));
+    old.exec(`
+      INSERT INTO sessions (user_id, instance_id, session_key, session_id, agent_id, created_at,
+        updated_at, depth, next_seq) VALUES ('alice', 'tokyo', '${KEY}', 's', 'main', 1, 1, 2, 3);
+      INSERT INTO branches (session, branch, fork_depth, session_id) VALUES (1, 1, 0, 's');
+      INSERT INTO messages (session, seq, branch, depth, role, state, content, timestamp)
+        VALUES (1, 1, 1, 1, 'user', 'complete', '[]', 1), (1, 2, 1, 2, 'assistant', 'pending', '[]', 1);
+      INSERT INTO runs (session, run_id, agent_id, state, options, message_seq, answer_seq, created_at)
+        VALUES (1, 'r', 'main', 'running', '{}', 1, 2, 1);
+      INSERT INTO answer_chunks (message, n, text) VALUES (2, 10, '" time"'), (2, 2, '" upon a"'), (2, 1, '"Once"');
+    `);
+    old.close();
+    const store = openSessionStore({ path });
+    await store.checkpoint(alice, KEY, 'r', '.');
+    await store.recover(9);
+    const page = store.history(alice, KEY, { limit: 1, offset: 0 });
+    expect(page?.messages[0]?.content).toEqual([{ type: 'text', text: 'Once upon a time.' }]);
+    await store.close();
+  });
+
   it('knows of an old file when the user last said something', async () => {
     const path = temporaryFile();
     mkdirSync(dirname(path), { recursive: true });

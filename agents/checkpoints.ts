@@ -1,0 +1,79 @@
+/**
+ * What runs have streamed is saved now and then, so that a crash costs little of it. All runs of a moment would hold
+ * up everybody's tokens: each has a moment of its own within the interval, and those of one moment share a commit.
+ */
+
+import type { LiveRun } from './run.ts';
+import type { SessionStore } from './sessions/store.ts';
+
+export interface CheckpointsOptions {
+  store: Pick<SessionStore, 'checkpoint'>;
+  /** How much streamed text a crash may cost, in milliseconds of streaming. */
+  checkpointMs: () => number;
+  /** A checkpoint is durable; `chars` counts UTF-16 units. */
+  onCheckpoint?: (run: LiveRun, chars: number) => void;
+  onBug: (error: unknown, context: { run: LiveRun; during: string }) => void;
+}
+
+export interface Checkpoints {
+  /** Has what is unsaved of the run saved within the interval. Needed once after each checkpoint. */
+  touch(run: LiveRun): void;
+  forget(run: LiveRun): void;
+}
+
+/** Moments of an interval: 200 streams come to a commit of twenty every 25 ms. */
+const MOMENTS = 10;
+
+export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
+  const { store, checkpointMs, onCheckpoint, onBug } = options;
+  const moments = Array.from({ length: MOMENTS }, () => new Set<LiveRun>());
+  const momentOf = new WeakMap<LiveRun, Set<LiveRun>>();
+  let dirty = 0;
+  let assigned = 0;
+  let current = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  function arm(): void {
+    if (dirty > 0) timer ??= setTimeout(beat, checkpointMs() / MOMENTS);
+  }
+
+  function beat(): void {
+    timer = undefined;
+    current = (current + 1) % MOMENTS;
+    const due = moments[current] ?? new Set();
+    for (const run of due) save(run);
+    dirty -= due.size;
+    due.clear();
+    arm();
+  }
+
+  function save(run: LiveRun): void {
+    const text = run.unsaved;
+    run.unsaved = '';
+    store.checkpoint(run.principal, run.record.sessionKey, run.record.runId, text).then(
+      () => onCheckpoint?.(run, text.length),
+      // The whole answer is saved at its end; only a crash before that would miss this piece.
+      (error: unknown) => onBug(error, { run, during: 'checkpoint' }),
+    );
+  }
+
+  function assign(run: LiveRun): Set<LiveRun> {
+    assigned = (assigned + 1) % MOMENTS;
+    const moment = moments[assigned] ?? new Set();
+    momentOf.set(run, moment);
+    return moment;
+  }
+
+  return {
+    touch(run) {
+      const moment = momentOf.get(run) ?? assign(run);
+      if (moment.has(run)) return;
+      moment.add(run);
+      dirty += 1;
+      arm();
+    },
+    forget(run) {
+      if (momentOf.get(run)?.delete(run)) dirty -= 1;
+    },
+  };
+}
