@@ -9,18 +9,15 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 import { readBody } from './body.ts';
+import { cheapToRead, POOLED } from './connections.ts';
 import { READING } from './turn-budget.ts';
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
-/** Idle connections are closed after this. Many servers and balancers close theirs after 60 s. */
-const IDLE_MS = 30_000;
-
-/** A pool of its own for each endpoint. Connections are not limited: a stream holds one to its end. */
+/** A pool of its own for each endpoint. */
 export function createFetch(): Fetch {
-  const options = { keepAlive: true, timeout: IDLE_MS };
-  const plain = { request: http.request, agent: new http.Agent(options) };
-  const secure = { request: https.request, agent: new https.Agent(options) };
+  const plain = { request: http.request, agent: cheapToRead(new http.Agent(POOLED)) };
+  const secure = { request: https.request, agent: cheapToRead(new https.Agent(POOLED)) };
   // Calls of an endpoint go to the same address with the same headers.
   const toUrl = rememberLast((input: string) => urlToHttpOptions(new URL(input)));
   const toRecord = rememberLast((headers: RequestInit['headers']) =>
