@@ -16,7 +16,7 @@ export interface CheckpointsOptions {
 }
 
 export interface Checkpoints {
-  /** Has what is unsaved of the run saved within the interval. Needed once after each checkpoint. */
+  /** Text was streamed: it is saved within the interval. */
   touch(run: LiveRun): void;
   forget(run: LiveRun): void;
 }
@@ -48,8 +48,8 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
   }
 
   function save(run: LiveRun): void {
-    const text = run.unsaved;
-    run.unsaved = '';
+    const text = run.answer.takeUnsaved();
+    run.unsaved = false;
     store.checkpoint(run.principal, run.record.sessionKey, run.record.runId, text).then(
       () => onCheckpoint?.(run, text.length),
       // The whole answer is saved at its end; only a crash before that would miss this piece.
@@ -66,9 +66,10 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
 
   return {
     touch(run) {
-      const moment = momentOf.get(run) ?? assign(run);
-      if (moment.has(run)) return;
-      moment.add(run);
+      // Asked for each token: a field is cheaper than a look into the sets.
+      if (run.unsaved) return;
+      run.unsaved = true;
+      (momentOf.get(run) ?? assign(run)).add(run);
       dirty += 1;
       arm();
     },

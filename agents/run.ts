@@ -25,8 +25,8 @@ export interface LiveRun {
   readonly answer: AnswerBuilder;
   /** Milliseconds since the epoch; 0 while queued. */
   startedAt: number;
-  /** Text streamed since the last checkpoint. */
-  unsaved: string;
+  /** Whether text was streamed since the last checkpoint. */
+  unsaved: boolean;
   /** Whether clients are shown what the model thought. */
   showThinking: boolean;
   /** The model that answers (or answered last). */
@@ -82,7 +82,7 @@ export function createLiveRun(principal: Principal, record: RunRecord): LiveRun 
     record,
     answer: createAnswer(() => run.model?.api ?? ''),
     startedAt: 0,
-    unsaved: '',
+    unsaved: false,
     showThinking: false,
     model: undefined,
     over: false,
@@ -198,7 +198,6 @@ async function stream(
         case 'text':
           if (!mayGrow(event.delta)) return;
           run.answer.addText(event.delta);
-          run.unsaved += event.delta;
           listener.delta(run, event.delta);
           return;
         case 'reasoning':

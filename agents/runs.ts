@@ -97,8 +97,7 @@ export function createRuns(options: RunsOptions): Runs {
     listener: {
       ...options.listener,
       delta(run, text) {
-        // Else it is among those that are to be saved already.
-        if (run.unsaved.length === text.length) checkpoints.touch(run);
+        checkpoints.touch(run);
         options.listener.delta(run, text);
       },
     },
