@@ -126,21 +126,18 @@ async function drive(
   const unfit = 'lacks' in fitToModel(request);
   let answered = false;
   let result: ModelResult | undefined;
-  // Read to its own end, also after the terminal event: leaving it would cut a connection that is
-  // about to be free for the next call.
-  for await (const event of endpoint.adapter(request)) {
+  const take = (event: ProviderEvent): void => {
     switch (event.type) {
       case 'done':
         answered = true;
         result = { type: 'done', stopReason: event.stopReason };
-        break;
+        return;
       case 'error':
         result = { type: 'error', failure: event.failure };
-        break;
+        return;
       case 'start':
       case 'usage':
-        call.onEvent(event);
-        break;
+        return call.onEvent(event);
       case 'text':
       case 'reasoning':
       case 'reasoning_end':
@@ -148,10 +145,14 @@ async function drive(
       case 'tool_call_delta':
       case 'tool_call_end':
         answered = true;
-        call.onEvent(event);
-        break;
+        return call.onEvent(event);
     }
-  }
+  };
+  const stream = endpoint.adapter(request);
+  // Read to its own end, also after the terminal event: leaving it would cut a connection that is
+  // about to be free for the next call.
+  if (stream.forEach) await stream.forEach(take);
+  else for await (const event of stream) take(event);
   const message = 'The model adapter ended its stream without saying how.';
   result ??= { type: 'error', failure: own(model, 'unknown', false, message) };
   return { result, answered, unfit };

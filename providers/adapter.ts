@@ -4,6 +4,7 @@
  */
 
 import { type AnswerEvents, createAnswerEvents } from './answer-events.ts';
+import type { TakePiece } from './body.ts';
 import { fitToModel } from './capabilities.ts';
 import type {
   ProviderAdapter,
@@ -16,8 +17,9 @@ import type { ProviderFailure } from './errors.ts';
 import { classify, failure, type UpstreamError } from './failures.ts';
 import { unsendable } from './headers.ts';
 import type { Framing } from './lines.ts';
-import { createSilenceTimer } from './silence.ts';
-import { chunksOf } from './transport.ts';
+import { pulled, type Take } from './pulled.ts';
+import { createSilenceTimer, type SilenceTimer } from './silence.ts';
+import { bodyOf } from './transport.ts';
 import { isText, type WireObject } from './wire.ts';
 
 export interface Dialect {
@@ -52,32 +54,47 @@ type Cause = 'caller' | 'silence';
 
 /** Turns a dialect into an adapter for one endpoint. */
 export function defineAdapter(endpoint: ProviderEndpoint, dialect: Dialect): ProviderAdapter {
-  return (request) => ({
-    [Symbol.asyncIterator]() {
-      const upstream = new AbortController();
-      const events = streamAnswer(endpoint, dialect, request, upstream);
-      return {
-        next: () => events.next(),
-        // A generator would first wait for the token that it is waiting for.
-        return() {
-          upstream.abort('caller' satisfies Cause);
-          return events.return(undefined);
-        },
-      };
-    },
-  });
+  return (request) => {
+    const stream = (upstream: AbortController, take: Take<ProviderEvent>) =>
+      streamAnswer(endpoint, dialect, request, upstream, take);
+    return {
+      async forEach(take) {
+        const upstream = new AbortController();
+        // The taker's own error is not upstream's.
+        let thrown: { error: unknown } | undefined;
+        await stream(upstream, (event) => {
+          try {
+            if (!thrown) take(event);
+          } catch (error) {
+            thrown = { error };
+            upstream.abort('caller' satisfies Cause);
+          }
+          return undefined;
+        });
+        if (thrown) throw thrown.error;
+      },
+      [Symbol.asyncIterator]() {
+        const upstream = new AbortController();
+        return pulled({
+          run: (take) => stream(upstream, take),
+          cancel: () => upstream.abort('caller' satisfies Cause),
+        });
+      },
+    };
+  };
 }
 
-async function* streamAnswer(
+async function streamAnswer(
   endpoint: ProviderEndpoint,
   dialect: Dialect,
   original: ProviderRequest,
   upstream: AbortController,
-): AsyncGenerator<ProviderEvent, undefined> {
+  take: Take<ProviderEvent>,
+): Promise<void> {
   const fitted = fitToModel(original);
   const obstacle = 'lacks' in fitted ? fitted.lacks : unsendable(endpoint);
   if ('lacks' in fitted || obstacle !== undefined) {
-    yield { type: 'error', failure: failure(endpoint, original, 'bad_request', obstacle) };
+    void take({ type: 'error', failure: failure(endpoint, original, 'bad_request', obstacle) });
     return;
   }
   const { request } = fitted;
@@ -89,35 +106,18 @@ async function* streamAnswer(
   });
   const answer = createAnswerEvents();
   const reader = dialect.reader(answer, request);
+  const reading = createReading({ ...dialect, answer, reader, silence, take }, upstream.signal);
   let phase: Phase = 'headers';
-  let body: AsyncIterator<Buffer> | undefined;
-  let drained = false;
-  /** Whether something came that is a part of the answer. */
-  let heard = true;
-  const stream = dialect.framing((object) => {
-    heard = true;
-    reader.read(object);
-  });
   let terminal: ProviderEvent;
   try {
     upstream.signal.throwIfAborted();
     silence.expect();
     const response = await dialect.open(request, upstream.signal);
-    silence.heard();
+    silence.expect();
     phase = 'first token';
-    body = chunksOf(response)[Symbol.asyncIterator]();
-    for (let isOver = false; !isOver; ) {
-      if (heard) silence.expect();
-      heard = false;
-      const piece = await body.next();
-      upstream.signal.throwIfAborted();
-      if (piece.done) stream.end();
-      isOver = piece.done || stream.push(piece.value);
-      if (heard) silence.heard();
-      for (const event of answer.take()) yield event;
-      upstream.signal.throwIfAborted();
-    }
-    drained = true;
+    await bodyOf(response).forEach(reading.takePiece);
+    upstream.signal.throwIfAborted();
+    reading.end();
     terminal = ended(endpoint, request, answer, reader.stopReason());
   } catch (error) {
     if (answer.spoke()) phase = 'tokens';
@@ -129,13 +129,67 @@ async function* streamAnswer(
   } finally {
     silence.stop();
     request.signal.removeEventListener('abort', abort);
-    // A drained answer's connection is kept for the next call; any other is closed now.
-    if (!drained) upstream.abort('caller' satisfies Cause);
-    body?.return?.().catch(ignore);
+    // The connection of a whole answer is kept for the next call; any other is closed now.
+    if (!reading.isWhole()) upstream.abort('caller' satisfies Cause);
   }
   answer.finish();
-  for (const event of answer.take()) yield event;
-  yield terminal;
+  void handOn(answer, take);
+  void take(terminal);
+}
+
+interface Reading {
+  takePiece: TakePiece;
+  /** The response has ended. */
+  end(): void;
+  isWhole(): boolean;
+}
+
+interface ReadingParts {
+  framing: Framing;
+  answer: AnswerEvents;
+  reader: ChunkReader;
+  silence: SilenceTimer;
+  take: Take<ProviderEvent>;
+}
+
+/** From bytes to events. What is not a part of the answer ends no silence. */
+function createReading(parts: ReadingParts, signal: AbortSignal): Reading {
+  const { answer, reader, silence, take } = parts;
+  let isWhole = false;
+  let heard = false;
+  const stream = parts.framing((object) => {
+    heard = true;
+    reader.read(object);
+  });
+  const expectMore = () => {
+    if (heard) silence.expect();
+    heard = false;
+  };
+  return {
+    takePiece(piece) {
+      signal.throwIfAborted();
+      isWhole = stream.push(piece);
+      if (heard) silence.heard();
+      const asked = handOn(answer, take);
+      signal.throwIfAborted();
+      if (isWhole) return true;
+      if (asked) return asked.then(expectMore);
+      expectMore();
+      return false;
+    },
+    end() {
+      if (!isWhole) stream.end();
+      isWhole = true;
+    },
+    isWhole: () => isWhole,
+  };
+}
+
+/** The taker's last word counts: when it wants more. */
+function handOn(answer: AnswerEvents, take: Take<ProviderEvent>): Promise<void> | undefined {
+  let asked: Promise<void> | undefined;
+  for (const event of answer.take()) asked = take(event);
+  return asked;
 }
 
 type Phase = 'headers' | 'first token' | 'tokens';
@@ -209,8 +263,4 @@ function silent(
     tokens: `fell silent in mid-answer for ${seconds}`,
   }[phase];
   return failure(endpoint, request, 'timeout', sentence);
-}
-
-function ignore(): void {
-  // The stream is over for us; how its iterator takes leave is of no interest.
 }

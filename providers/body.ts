@@ -1,4 +1,4 @@
-/** The body of a response over node:http, pulled chunk by chunk within the turns that reading has. */
+/** The body of a response over node:http, handed on piece by piece within the turns that reading has. */
 
 import type { IncomingMessage } from 'node:http';
 import type { TurnBudget } from './turn-budget.ts';
@@ -18,53 +18,77 @@ export interface BodyOptions {
   broken: (error: Error) => Error;
 }
 
-type Result = IteratorResult<Buffer, undefined>;
+/** Takes a piece. True: that was enough. A promise: nothing more is handed on before it is kept. */
+export type TakePiece = (piece: Buffer) => boolean | Promise<void>;
 
-/**
- * For one reader, one `next` at a time. What came before the connection broke is given out before the
- * error. `return` reads on to an end that is near, so that the connection can serve the next request.
- */
-export function readBody(
-  message: IncomingMessage,
-  { maxBytes, turns, broken }: BodyOptions,
-): AsyncIterableIterator<Buffer, undefined> {
+export interface Body {
+  /**
+   * Hands on what comes, and what has come, for one reader. Resolves at the end, or when that was enough: then it
+   * reads on to an end that is near, so that the connection can serve the next request. Rejects if the connection
+   * breaks, behind what came before, and with what `take` throws; then the rest is the caller's to close.
+   */
+  forEach(take: TakePiece): Promise<void>;
+  /** Nobody wants the rest. */
+  leave(): void;
+}
+
+export function openBody(message: IncomingMessage, options: BodyOptions): Body {
+  const { turns, broken } = options;
   let held: Buffer[] = [];
   let heldBytes = 0;
-  let left = maxBytes;
+  let left = options.maxBytes;
   let ended = false;
   let failure: Error | undefined;
-  let waiting: { resolve(result: Result): void; reject(error: Error): void } | undefined;
+  let reader: ({ take: TakePiece } & Omit<PromiseWithResolvers<void>, 'promise'>) | undefined;
+  /** Whether `handOn` is on its way already, or the reader is not ready. */
+  let called = false;
 
-  const stop = () => {
-    ended = true;
+  const call = () => {
+    if (!reader || called) return;
+    called = true;
+    turns.run(handOn);
+  };
+  const again = () => {
+    called = false;
+    if (heldBytes > 0 || failure || ended) call();
+  };
+  const over = (error?: unknown) => {
+    const last = reader;
+    reader = undefined;
+    if (error === undefined) last?.resolve();
+    else last?.reject(error);
+  };
+  const leave = () => {
     held = [];
+    heldBytes = 0;
+    if (ended || failure) return;
+    ended = true;
     drain(message);
   };
-  const settle = () => {
-    const reader = waiting;
-    waiting = undefined;
-    if (!reader) return;
-    if (heldBytes > 0) {
-      const value = held.length === 1 ? held[0] : Buffer.concat(held);
-      held = [];
-      left -= heldBytes;
-      heldBytes = 0;
-      if (left < 0) stop();
-      else if (message.isPaused()) message.resume();
-      reader.resolve({ done: false, value: value ?? Buffer.alloc(0) });
-    } else if (failure) reader.reject(failure);
-    else reader.resolve({ done: true, value: undefined });
+  const takePiece = (): Buffer => {
+    const [first = Buffer.alloc(0), ...more] = held;
+    const piece = more.length === 0 ? first : Buffer.concat(held);
+    held = [];
+    left -= heldBytes;
+    heldBytes = 0;
+    if (left < 0) leave();
+    else if (message.isPaused()) message.resume();
+    return piece;
   };
-  const over = () => failure !== undefined || ended;
-  /** Whether `settle` is on its way already. */
-  let called = false;
-  const call = () => {
-    if (!waiting || called) return;
-    called = true;
-    turns.run(() => {
-      called = false;
-      settle();
-    });
+  const handOn = () => {
+    if (!reader) return;
+    if (heldBytes === 0) return over(failure);
+    let verdict: boolean | Promise<void>;
+    try {
+      verdict = reader.take(takePiece());
+    } catch (error) {
+      return over(error);
+    }
+    if (verdict === true) {
+      leave();
+      over();
+    } else if (verdict === false) again();
+    else verdict.then(again, over);
   };
 
   message.on('data', (chunk: Buffer) => {
@@ -84,21 +108,13 @@ export function readBody(
   });
 
   return {
-    [Symbol.asyncIterator]() {
-      return this;
+    forEach(take) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      reader = { take, resolve, reject };
+      again();
+      return promise;
     },
-    next() {
-      return new Promise((resolve, reject) => {
-        waiting = { resolve, reject };
-        if (heldBytes > 0 || over()) call();
-      });
-    },
-    async return() {
-      if (!over()) stop();
-      heldBytes = 0;
-      call();
-      return { done: true, value: undefined };
-    },
+    leave,
   };
 }
 

@@ -146,8 +146,20 @@ export interface ProviderEndpoint {
   onUpstreamText?: (text: string) => void;
 }
 
-/** Streams one answer. Never throws; ends after exactly one terminal event, also when aborted. */
-export type ProviderAdapter = (request: ProviderRequest) => AsyncIterable<ProviderEvent>;
+/**
+ * One answer. Iterating asks and streams; never throws; ends after exactly one terminal event, also when aborted. Whoever
+ * leaves early closes the connection.
+ */
+export interface AnswerStream extends AsyncIterable<ProviderEvent> {
+  /**
+   * The same for a caller that takes each event as it comes: no promise for each token. Resolves behind the terminal
+   * event. An adapter may do without; `adapter.ts` has it for all that are made there.
+   */
+  forEach?(take: (event: ProviderEvent) => void): Promise<void>;
+}
+
+/** Streams one answer for each call. */
+export type ProviderAdapter = (request: ProviderRequest) => AnswerStream;
 
 /** Made once per endpoint and kept, so that its connections are reused. */
 export type AdapterFactory = (endpoint: ProviderEndpoint) => ProviderAdapter;

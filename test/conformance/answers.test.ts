@@ -5,6 +5,7 @@ import type { ProviderEvent, ProviderMessage } from '../../providers/contract.ts
 import {
   collect,
   failureOf,
+  iterate,
   last,
   MODEL,
   reasoningOf,
@@ -12,7 +13,7 @@ import {
   toolCallsOf,
   user,
 } from '../providers/calls.ts';
-import { settled } from '../support/upstream/http.ts';
+import { gate, settled } from '../support/upstream/http.ts';
 import {
   APIS,
   type Bench,
@@ -51,6 +52,11 @@ function asMessage(api: string, events: readonly ProviderEvent[]): ProviderMessa
 function merged(events: readonly ProviderEvent[]): unknown[] {
   const apart = events.filter((event) => event.type !== 'text');
   return [textOf(events), ...apart];
+}
+
+/** An API that gives its calls no ids gets new ones here. */
+function withoutIds(events: readonly unknown[]): unknown {
+  return JSON.parse(JSON.stringify(events), (key, value: unknown) => (key === 'id' ? '' : value));
 }
 
 describe.each(APIS)('%s', async (api) => {
@@ -304,6 +310,25 @@ describe.each(APIS)('%s', async (api) => {
       'x-team': 'blue',
       'user-agent': 'mine',
     });
+  });
+
+  it('says the same to those who take what comes and to those who ask for each event', async () => {
+    for (const { file } of Object.values(streams)) {
+      const answer = streamOf(fixture, recorded(api, file));
+      bench.upstream.script(answer, answer);
+      const taken = merged(await collect(bench.call()));
+      expect(withoutIds(await iterate(bench.call()).then(merged))).toEqual(withoutIds(taken));
+    }
+  });
+
+  it('leaves the connection of a caller that throws, and throws it on', async () => {
+    bench.upstream.script(streamOf(fixture, ...fixture.head, fixture.token('so'), gate().promise));
+    const mine = new Error('mine');
+    const taking = bench.call().forEach?.((event) => {
+      if (event.type === 'text') throw mine;
+    });
+    await expect(taking).rejects.toBe(mine);
+    expect(await bench.upstream.requests[0]?.closed).toBe('dropped');
   });
 
   it('keeps its connection for the next call', async () => {

@@ -1,7 +1,7 @@
 /** Loads an API's fixture folder and lays its bytes before the adapter, through the real SDK. */
 
 import { readFileSync } from 'node:fs';
-import type { ProviderEndpoint, ProviderEvent, ProviderRequest } from '../../providers/contract.ts';
+import type { AnswerStream, ProviderEndpoint, ProviderRequest } from '../../providers/contract.ts';
 import { API_NAMES, type ApiName } from '../../providers/registry.ts';
 import { collect, endpoint, last, request, textOf } from '../providers/calls.ts';
 import { openProvider } from '../support/provider.ts';
@@ -13,12 +13,9 @@ export const APIS = API_NAMES.filter((api) => api !== 'demo');
 
 export interface Bench {
   upstream: Upstream;
-  call(
-    more?: Partial<ProviderRequest>,
-    where?: Partial<ProviderEndpoint>,
-  ): AsyncIterable<ProviderEvent>;
+  call(more?: Partial<ProviderRequest>, where?: Partial<ProviderEndpoint>): AnswerStream;
   /** One adapter for many calls, as the gateway has it. */
-  keep(): (more?: Partial<ProviderRequest>) => AsyncIterable<ProviderEvent>;
+  keep(): (more?: Partial<ProviderRequest>) => AnswerStream;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 /** What the provider tests share: requests, endpoints, and readers of event streams. */
 
 import type {
+  AnswerStream,
   ModelInfo,
   ProviderEndpoint,
   ProviderEvent,
@@ -51,7 +52,15 @@ export function user(text: string): ProviderMessage {
   return { role: 'user', content: [{ type: 'text', text }] };
 }
 
-export async function collect(stream: AsyncIterable<ProviderEvent>): Promise<ProviderEvent[]> {
+/** As the gateway takes them: as they come, where the adapter can do that. */
+export async function collect(stream: AnswerStream): Promise<ProviderEvent[]> {
+  if (!stream.forEach) return iterate(stream);
+  const events: ProviderEvent[] = [];
+  await stream.forEach((event) => void events.push(event));
+  return events;
+}
+
+export async function iterate(stream: AsyncIterable<ProviderEvent>): Promise<ProviderEvent[]> {
   const events: ProviderEvent[] = [];
   for await (const event of stream) events.push(event);
   return events;

@@ -8,7 +8,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { chunksOf, createFetch } from '../../providers/transport.ts';
+import { bodyOf, createFetch } from '../../providers/transport.ts';
 
 const TLS = join(import.meta.dirname, '..', 'deploy', 'tls');
 const cert = await readFile(join(TLS, 'cert.pem'));
@@ -64,7 +64,10 @@ describe.each(['http', 'https'] as const)('over %s', (scheme) => {
       const held: Buffer[] = [];
       // By name: several addresses are tried, each with a handle of its own.
       const response = await fetch(`${scheme}://localhost:${port}${path}`, { method: 'POST' });
-      for await (const chunk of chunksOf(response)) held.push(chunk);
+      await bodyOf(response).forEach((piece) => {
+        held.push(piece);
+        return false;
+      });
       return held;
     };
     const paths = [...answers.keys()];

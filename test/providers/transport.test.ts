@@ -2,7 +2,7 @@
 
 import { createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { chunksOf, createFetch } from '../../providers/transport.ts';
+import { bodyOf, createFetch } from '../../providers/transport.ts';
 import { CUT, gate, settled, startUpstream, type Upstream } from '../support/upstream/http.ts';
 
 let upstream: Upstream;
@@ -18,13 +18,16 @@ const post = (body: string, signal?: AbortSignal) => ({
   ...(signal && { signal }),
 });
 
-const reader = (response: Response) => chunksOf(response)[Symbol.asyncIterator]();
-
 async function textOf(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of chunksOf(response)) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
+  const pieces: Buffer[] = [];
+  await bodyOf(response).forEach((piece) => {
+    pieces.push(piece);
+    return false;
+  });
+  return Buffer.concat(pieces).toString();
 }
+
+const enough = () => true;
 
 describe('the transport', () => {
   it('sends and receives like fetch', async () => {
@@ -53,9 +56,7 @@ describe('the transport', () => {
     const end = gate();
     upstream.script({ body: ['data: [DONE]', end.promise] }, { body: [] });
     const first = await fetch(upstream.url, post('{}'));
-    const chunks = reader(first);
-    await chunks.next();
-    await chunks.return?.();
+    await bodyOf(first).forEach(enough);
     end.open();
     await upstream.requests[0]?.closed;
     await settled();
@@ -69,9 +70,7 @@ describe('the transport', () => {
       for (;;) yield 'x'.repeat(16_384);
     }
     upstream.script({ body: { [Symbol.iterator]: endless } });
-    const chunks = reader(await response);
-    await chunks.next();
-    await chunks.return?.();
+    await bodyOf(await response).forEach(enough);
     expect(await upstream.requests[0]?.closed).toBe('dropped');
   });
 
@@ -123,9 +122,13 @@ describe('the transport', () => {
     const response = await createFetch()(upstream.url, post('{}'));
     await upstream.requests[0]?.closed;
     await settled();
-    const chunks = reader(response);
-    expect(Buffer.from((await chunks.next()).value ?? []).toString()).toBe('hello');
-    await expect(chunks.next()).rejects.toMatchObject({ code: 'ECONNRESET' });
+    let heard = '';
+    const reading = bodyOf(response).forEach((piece) => {
+      heard += piece.toString();
+      return false;
+    });
+    await expect(reading).rejects.toMatchObject({ code: 'ECONNRESET' });
+    expect(heard).toBe('hello');
   });
 
   it('asks again where an idle connection was closed as it was taken', async () => {
@@ -173,9 +176,7 @@ describe('the transport', () => {
   });
 
   it('says so if an answer came by another fetch', () => {
-    expect(() => chunksOf(new Response('text'))).toThrow(
-      'did not ask by the fetch of transport.ts',
-    );
+    expect(() => bodyOf(new Response('text'))).toThrow('did not ask by the fetch of transport.ts');
   });
 
   it('rejects what is no URL', async () => {

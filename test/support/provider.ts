@@ -4,14 +4,19 @@ import { type ApiName, loadAdapter } from '../../providers/registry.ts';
 /** An adapter that can be made at once; its module is imported when it is first called. */
 export function openProvider(api: ApiName, endpoint: ProviderEndpoint): ProviderAdapter {
   let loading: Promise<ProviderAdapter> | undefined;
+  const load = () => (loading ??= loadAdapter(api).then((create) => create(endpoint)));
   return (request) => ({
+    async forEach(take) {
+      const stream = (await load())(request);
+      if (stream.forEach) await stream.forEach(take);
+      else for await (const event of stream) take(event);
+    },
     [Symbol.asyncIterator]() {
       let events: AsyncIterator<ProviderEvent> | undefined;
       let returned = false;
       return {
         async next() {
-          loading ??= loadAdapter(api).then((createAdapter) => createAdapter(endpoint));
-          const adapter = await loading;
+          const adapter = await load();
           events ??= adapter(request)[Symbol.asyncIterator]();
           return returned ? { done: true, value: undefined } : events.next();
         },
