@@ -169,9 +169,8 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   async function execute(run: LiveRun): Promise<void> {
-    // The acknowledgement of the send leaves first; then the work begins.
-    await nextTurn();
-    await new Promise<void>(starts.run);
+    // The acknowledgement of the send leaves first, by promises that are kept now; then the work begins.
+    await new Promise<void>((resolve) => process.nextTick(() => starts.run(resolve)));
     if (run.record.state === 'queued' && !(await markStarted(run))) return;
     const agent = options.catalog().agents.get(run.record.agentId);
     if (!agent) return refuse(run, `The agent "${run.record.agentId}" is not configured any more.`);
