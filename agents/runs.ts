@@ -86,7 +86,11 @@ export function createRuns(options: RunsOptions): Runs {
   const accepting = new Set<Promise<AcceptedTurn>>();
   /** Users whose sessions are all being emptied: settles when that is done. */
   const leaving = new Map<string, Promise<void>>();
-  const starts = createTurnBudget({ budgetMs: STARTING_MS, now: () => performance.now() });
+  const starts = createTurnBudget({
+    budgetMs: STARTING_MS,
+    now: () => performance.now(),
+    cost: 'late',
+  });
   let draining = false;
   let stopped = false;
   const stopping = Promise.withResolvers<void>();

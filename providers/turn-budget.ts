@@ -14,6 +14,11 @@ export interface TurnBudgetOptions {
   budgetMs: number;
   /** Milliseconds on a clock that never goes back. */
   now: () => number;
+  /**
+   * `late`: what a work costs comes behind the call, in promises that it keeps. The next one waits for that.
+   * By default it has come when the call returns.
+   */
+  cost?: 'late';
 }
 
 /**
@@ -22,10 +27,12 @@ export interface TurnBudgetOptions {
  */
 export const READING = createTurnBudget({ budgetMs: 1, now: () => performance.now() });
 
-export function createTurnBudget({ budgetMs, now }: TurnBudgetOptions): TurnBudget {
+export function createTurnBudget({ budgetMs, now, cost }: TurnBudgetOptions): TurnBudget {
   const waiting: (() => void)[] = [];
   /** When the first work of this turn began. */
   let began: number | undefined;
+  /** What the last one costs is not known yet. */
+  let unknown = false;
 
   const begin = () => {
     began = now();
@@ -37,20 +44,28 @@ export function createTurnBudget({ budgetMs, now }: TurnBudgetOptions): TurnBudg
     begin();
     serve();
   };
-  const hasRoom = () => began !== undefined && now() - began < budgetMs;
-  const serve = () => {
-    if (!hasRoom()) return;
-    const work = waiting.shift();
-    if (!work) return;
+  const hasRoom = () => !unknown && began !== undefined && now() - began < budgetMs;
+  const start = (work: () => void) => {
     work();
-    // Behind everything that this work set off: only then is it known what it cost.
-    queueMicrotask(() => process.nextTick(serve));
+    if (cost !== 'late') return;
+    unknown = true;
+    queueMicrotask(() => process.nextTick(known));
+  };
+  const known = () => {
+    unknown = false;
+    serve();
+  };
+  const serve = () => {
+    while (waiting.length > 0 && hasRoom()) {
+      const work = waiting.shift();
+      if (work) start(work);
+    }
   };
 
   return {
     run(work) {
       if (began === undefined) begin();
-      if (waiting.length === 0 && hasRoom()) work();
+      if (waiting.length === 0 && hasRoom()) start(work);
       else waiting.push(work);
     },
   };

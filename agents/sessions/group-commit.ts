@@ -88,7 +88,11 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     'PRAGMA wal_checkpoint(PASSIVE)',
   );
   const standing = db.pragma('busy_timeout', { simple: true });
-  const telling = createTurnBudget({ budgetMs: TELLING_MS, now: () => performance.now() });
+  const telling = createTurnBudget({
+    budgetMs: TELLING_MS,
+    now: () => performance.now(),
+    cost: 'late',
+  });
   let queue: Waiting[] = [];
   let bulk: Waiting[] = [];
   let scheduled = false;

@@ -1,11 +1,14 @@
-/** Runs that begin together leave the event loop to others in between. */
+/** When runs begin: not all at once, and not before what they answer is durable. */
 
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { AgentDefinition } from '../../agents/definition.ts';
-import { createRuns } from '../../agents/runs.ts';
+import { createRuns, type RunsOptions } from '../../agents/runs.ts';
 import { IN_MEMORY } from '../../agents/sessions/database.ts';
+import type { LogSync } from '../../agents/sessions/log-sync.ts';
 import { openSessionStore } from '../../agents/sessions/sqlite-store.ts';
 import { MODEL } from '../providers/calls.ts';
+import { settled } from '../support/upstream/http.ts';
+import { alice, KEY, temporaryFile, turn } from './sessions/samples.ts';
 
 const HERD = 24;
 
@@ -28,6 +31,26 @@ const agent: AgentDefinition = {
   mediaMaxBytes: 0,
 };
 
+const none = () => 0;
+
+const common: Omit<RunsOptions, 'store' | 'callModel'> = {
+  catalog: () => ({
+    agents: new Map([['main', agent]]),
+    models: new Map(),
+    defaultAgentId: 'main',
+  }),
+  listener: { started() {}, delta() {}, reasoning() {}, ended() {} },
+  now: Date.now,
+  checkpointMs: () => 250,
+  maxQueuedPerSession: none,
+  maxConcurrent: none,
+  maxPerUser: none,
+  maxAnswerChars: () => 1_000,
+  onBug(error) {
+    throw error;
+  },
+};
+
 function busy(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);
@@ -35,52 +58,26 @@ function busy(ms: number): void {
 
 test('a herd of messages does not begin in one turn of the event loop', async () => {
   const store = openSessionStore({ path: IN_MEMORY });
-  let turn = 0;
+  let turnNumber = 0;
   let counting = true;
   const count = () => {
-    turn += 1;
+    turnNumber += 1;
     if (counting) setImmediate(count);
   };
   setImmediate(count);
   const begun: number[] = [];
-  const none = () => 0;
   const runs = createRuns({
+    ...common,
     store,
-    catalog: () => ({
-      agents: new Map([['main', agent]]),
-      models: new Map(),
-      defaultAgentId: 'main',
-    }),
     async callModel() {
-      begun.push(turn);
+      begun.push(turnNumber);
       // A context and a request take about so long.
       busy(3);
       return { type: 'done', stopReason: 'stop' };
     },
-    listener: { started() {}, delta() {}, reasoning() {}, ended() {} },
-    now: Date.now,
-    checkpointMs: () => 250,
-    maxQueuedPerSession: none,
-    maxConcurrent: none,
-    maxPerUser: none,
-    maxAnswerChars: () => 1_000,
-    onBug(error) {
-      throw error;
-    },
   });
   const users = Array.from({ length: HERD }, (_, n) => ({ userId: `u${n}`, instanceId: 'i' }));
-  await Promise.all(
-    users.map((principal) =>
-      runs.send(principal, 'main', {
-        runId: 'r',
-        agentId: 'main',
-        text: 'hi',
-        attachments: [],
-        options: {},
-        timestamp: 1,
-      }),
-    ),
-  );
+  await Promise.all(users.map((principal) => runs.send(principal, 'main', turn('r'))));
   await runs.drain(30_000);
   counting = false;
   expect(begun).toHaveLength(HERD);
@@ -88,4 +85,53 @@ test('a herd of messages does not begin in one turn of the event loop', async ()
   const perTurn = Map.groupBy(begun, (each) => each);
   expect(Math.max(...[...perTurn.values()].map((each) => each.length))).toBeLessThanOrEqual(4);
   await store.close();
+});
+
+/** A disk that is at work for as long as it is held. */
+function slowDisk() {
+  let held: (() => void) | undefined;
+  let isHeld = false;
+  const sync: LogSync = {
+    begin(done) {
+      const end = () => done(null);
+      if (isHeld) held = end;
+      else setImmediate(end);
+    },
+    atOnce() {},
+    close() {},
+  };
+  return {
+    sync,
+    hold() {
+      isHeld = true;
+    },
+    release() {
+      isHeld = false;
+      held?.();
+    },
+  };
+}
+
+test('no model is called before the message that it answers is durable', async () => {
+  const disk = slowDisk();
+  const store = openSessionStore({ path: temporaryFile(), logSync: disk.sync });
+  onTestFinished(() => store.close());
+  let calls = 0;
+  const runs = createRuns({
+    ...common,
+    store,
+    async callModel() {
+      calls += 1;
+      return { type: 'done', stopReason: 'stop' };
+    },
+  });
+  disk.hold();
+  const sending = runs.send(alice, KEY, turn('r'));
+  await expect.poll(() => store.run(alice, KEY, 'r')?.state).toBe('running');
+  await settled();
+  expect(calls).toBe(0);
+  disk.release();
+  expect((await sending).outcome).toBe('accepted');
+  await expect.poll(() => calls).toBe(1);
+  await runs.drain(1_000);
 });
