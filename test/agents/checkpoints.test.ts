@@ -1,0 +1,82 @@
+/** Whose text is saved when: everybody's within the interval, and not all of it at once. */
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createCheckpoints } from '../../agents/checkpoints.ts';
+import { createLiveRun, type LiveRun } from '../../agents/run.ts';
+import type { RunRecord } from '../../agents/sessions/store.ts';
+import { alice } from './sessions/samples.ts';
+
+const INTERVAL_MS = 250;
+
+beforeEach(() => vi.useFakeTimers());
+afterEach(() => vi.useRealTimers());
+
+function record(runId: string): RunRecord {
+  return {
+    runId,
+    sessionKey: `agent:main:${runId}`,
+    sessionId: 's',
+    agentId: 'main',
+    state: 'running',
+    options: {},
+    messageSeq: 1,
+    answerSeq: 2,
+    createdAt: 0,
+  };
+}
+
+function bench(runs: number) {
+  const saved = new Map<string, string>();
+  /** How many were saved at each moment. */
+  const perMoment = new Map<number, number>();
+  const checkpoints = createCheckpoints({
+    store: {
+      async checkpoint(_principal, _key, runId, text) {
+        saved.set(runId, (saved.get(runId) ?? '') + text);
+        perMoment.set(Date.now(), (perMoment.get(Date.now()) ?? 0) + 1);
+      },
+    },
+    checkpointMs: () => INTERVAL_MS,
+    onBug(error) {
+      throw error;
+    },
+  });
+  const all = Array.from({ length: runs }, (_, n) => createLiveRun(alice, record(`r${n}`)));
+  const say = (run: LiveRun, text: string) => {
+    run.answer.addText(text);
+    checkpoints.touch(run);
+  };
+  return { saved, perMoment, checkpoints, all, say };
+}
+
+test('what all of two hundred runs have said is saved within the interval, some of them at a time', () => {
+  const { saved, perMoment, all, say } = bench(200);
+  for (let beat = 0; beat < 4; beat += 1) {
+    for (const run of all) say(run, `${beat} `);
+    vi.advanceTimersByTime(INTERVAL_MS);
+    const expected = Array.from({ length: beat + 1 }, (_, n) => `${n} `).join('');
+    expect([...saved.values()]).toEqual(all.map(() => expected));
+  }
+  expect(Math.max(...perMoment.values())).toBe(20);
+});
+
+test('a run that says one thing after the other is saved once in an interval', () => {
+  const { saved, perMoment, all, say } = bench(1);
+  for (let ms = 0; ms < 10 * INTERVAL_MS; ms += 5) {
+    for (const run of all) say(run, '.');
+    vi.advanceTimersByTime(5);
+  }
+  expect([...perMoment.values()].reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(11);
+  expect(saved.get('r0')?.length).toBeGreaterThan(9 * (INTERVAL_MS / 5));
+});
+
+test('nothing is saved of what is forgotten, and nothing where nothing was said', () => {
+  const { saved, checkpoints, all, say } = bench(3);
+  const [first, second] = all;
+  if (first) say(first, 'gone');
+  if (second) say(second, 'kept');
+  if (first) checkpoints.forget(first);
+  vi.advanceTimersByTime(INTERVAL_MS);
+  expect([...saved]).toEqual([['r1', 'kept']]);
+  expect(vi.getTimerCount()).toBe(0);
+});
