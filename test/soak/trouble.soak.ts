@@ -109,7 +109,15 @@ const TROUBLES: Trouble[] = [
     reply: () => ({ refuse: true, body: [] }),
   },
   {
-    name: 'twenty readers that stall before answers that never end',
+    name: 'twenty readers that stall before answers that never end, cut off at 1,000,000 characters',
+    users: 20,
+    againMs: 10,
+    reply: () => stream(pour(text('x'.repeat(10_000)))),
+    client: (client) => client.socket.pause(),
+  },
+  {
+    name: 'twenty readers that stall before answers that never end, let through up to twenty million characters',
+    isBeyondDefaults: true,
     users: 20,
     againMs: 10,
     limits: { maxAnswerChars: 20_000_000 },
