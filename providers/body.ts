@@ -10,6 +10,9 @@ const DRAIN_BYTES = 64 * 1024;
 /** Bytes that may wait for a reader before the socket is paused. */
 const READ_AHEAD_BYTES = 32 * 1024;
 
+const EMPTY = Buffer.alloc(0);
+const NONE: Buffer[] = [];
+
 export interface BodyOptions {
   /** The body ends here for its reader, however long it goes on. */
   maxBytes: number;
@@ -34,7 +37,9 @@ export interface Body {
 
 export function openBody(message: IncomingMessage, options: BodyOptions): Body {
   const { turns, broken } = options;
-  let held: Buffer[] = [];
+  /** What waits: mostly nothing or one piece, for which no list is made. */
+  let first: Buffer | undefined;
+  let others: Buffer[] = NONE;
   let heldBytes = 0;
   let left = options.maxBytes;
   let ended = false;
@@ -58,19 +63,27 @@ export function openBody(message: IncomingMessage, options: BodyOptions): Body {
     if (error === undefined) last?.resolve();
     else last?.reject(error);
   };
-  const leave = () => {
-    held = [];
+  const forget = () => {
+    first = undefined;
+    others = NONE;
     heldBytes = 0;
+  };
+  const hold = (chunk: Buffer) => {
+    heldBytes += chunk.byteLength;
+    if (first === undefined) first = chunk;
+    else if (others === NONE) others = [chunk];
+    else others.push(chunk);
+  };
+  const leave = () => {
+    forget();
     if (ended || failure) return;
     ended = true;
     drain(message);
   };
   const takePiece = (): Buffer => {
-    const [first = Buffer.alloc(0), ...more] = held;
-    const piece = more.length === 0 ? first : Buffer.concat(held);
-    held = [];
+    const piece = others === NONE ? (first ?? EMPTY) : Buffer.concat([first ?? EMPTY, ...others]);
     left -= heldBytes;
-    heldBytes = 0;
+    forget();
     if (left < 0) leave();
     else if (message.isPaused()) message.resume();
     return piece;
@@ -93,8 +106,7 @@ export function openBody(message: IncomingMessage, options: BodyOptions): Body {
 
   message.on('data', (chunk: Buffer) => {
     if (ended) return;
-    held.push(chunk);
-    heldBytes += chunk.byteLength;
+    hold(chunk);
     if (heldBytes >= READ_AHEAD_BYTES) message.pause();
     call();
   });

@@ -37,6 +37,7 @@ import { serverEvents } from './server-events.ts';
 import { createFetch } from './transport.ts';
 import {
   countAt,
+  firstObjectAt,
   isText,
   objectAt,
   objectsAt,
@@ -235,7 +236,7 @@ function createReader(answer: AnswerEvents): ChunkReader {
       throwIfFailed(chunk);
       const usage = objectAt(chunk, 'usageMetadata');
       if (Object.keys(usage).length > 0) answer.usage(toUsage(usage));
-      const candidate = objectsAt(chunk, 'candidates')[0];
+      const candidate = firstObjectAt(chunk, 'candidates');
       for (const part of objectsAt(objectAt(candidate, 'content'), 'parts')) readPart(part);
       const reason = textAt(candidate, 'finishReason');
       if (reason !== undefined && BROKEN_FINISH.has(reason)) {

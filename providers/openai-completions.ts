@@ -27,10 +27,11 @@ import { refuseDocument } from './response.ts';
 import { serverEvents } from './server-events.ts';
 import {
   countAt,
+  firstObjectAt,
+  firstTextAt,
   isObject,
   isText,
   objectAt,
-  objectsAt,
   rowOf,
   textAt,
   type WireObject,
@@ -161,7 +162,7 @@ function createReader(answer: AnswerEvents, compat: OpenAiCompat): ChunkReader {
   const readCalls = createCallReader(answer);
 
   const readDelta = (delta: WireObject) => {
-    const reasoning = compat.reasoningFields.map((field) => delta[field]).find(isText);
+    const reasoning = firstTextAt(delta, compat.reasoningFields);
     if (reasoning !== undefined) answer.reasoning(reasoning);
     if (isText(delta['content'])) answer.text(delta['content']);
     if (isText(delta['refusal'])) {
@@ -177,7 +178,7 @@ function createReader(answer: AnswerEvents, compat: OpenAiCompat): ChunkReader {
       answer.start(textAt(chunk, 'model'));
       if (isObject(chunk['usage'])) answer.usage(toUsage(chunk['usage']));
       // The usage chunk has an empty list; some endpoints leave it out or send null, also inside of it.
-      const choice = objectsAt(chunk, 'choices')[0];
+      const choice = firstObjectAt(chunk, 'choices');
       if (!choice) return;
       readDelta(objectAt(choice, 'delta'));
       const reason = textAt(choice, 'finish_reason');

@@ -34,6 +34,22 @@ export function objectsAt(object: unknown, field: string): readonly WireObject[]
   return Array.isArray(value) ? value.filter(isObject) : [];
 }
 
+/** The first of the field's objects. Asked for each token: it makes no list. */
+export function firstObjectAt(object: unknown, field: string): WireObject | undefined {
+  if (!isObject(object)) return undefined;
+  const value = object[field];
+  return Array.isArray(value) ? value.find(isObject) : undefined;
+}
+
+/** The text of the first of these fields that has one. */
+export function firstTextAt(object: WireObject, fields: readonly string[]): string | undefined {
+  for (const field of fields) {
+    const value = object[field];
+    if (isText(value)) return value;
+  }
+  return undefined;
+}
+
 /** A count of tokens: never negative, 0 if absent. */
 export function countAt(object: unknown, field: string): number {
   if (!isObject(object)) return 0;
