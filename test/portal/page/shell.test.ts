@@ -3,6 +3,7 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { gate } from '../../support/upstream/openai.ts';
+import { launchBrowser } from './support/browser.ts';
 import { answers, connected, say, scene } from './support/scene.ts';
 import { INSTANCE } from './support/stub-portal.ts';
 
@@ -134,13 +135,14 @@ describe('before the script has run', () => {
   });
 });
 
-test('without JavaScript nothing is promised, and the page has words for it', async () => {
-  const context = await shared.browser.newContext({ javaScriptEnabled: false });
-  onTestFinished(() => context.close());
-  const page = await context.newPage();
+test('without JavaScript nothing is promised, and the page says why', async () => {
+  // A context's own switch stops scripts, but its parser still believes that there are some.
+  const browser = await launchBrowser('--blink-settings=scriptEnabled=false');
+  onTestFinished(() => browser.close());
+  const page = await browser.newPage();
   await page.goto(shared.portal.url + CHAT);
   expect(await page.locator('.shell').count()).toBe(1);
   expect(await isShown(page)).toBe(false);
-  // Playwright's switch stops scripts, but the parser still believes that there are some: this is not drawn here.
-  expect(await page.locator('noscript').textContent()).toContain('This page needs JavaScript.');
+  expect(await page.locator('.no-script').boundingBox()).toMatchObject({ x: 0, y: 0 });
+  expect(await page.locator('body').innerText()).toContain('This page needs JavaScript.');
 });
