@@ -25,12 +25,12 @@ export interface Plan {
 }
 
 export const FULL: Plan = {
-  rounds: 3,
+  rounds: 5,
   streams: 200,
   saturatedTokens: 1_600,
   tokenEveryMs: 20,
   warmUpMs: 300,
-  windowMs: 1_500,
+  windowMs: 3_000,
   askMs: 1_500,
   settleMs: 600,
   idleSockets: 10_000,
@@ -68,6 +68,7 @@ export const QUICK: Plan = {
 /** For the regression guard: enough processor time for a ratio, and no more. */
 export const GUARDED: Plan = {
   ...FULL,
+  rounds: 3,
   streams: 100,
   saturatedTokens: 800,
   warmUpMs: 200,
