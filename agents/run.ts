@@ -6,13 +6,7 @@ import { type AnswerBuilder, createAnswer } from './answer.ts';
 import type { AgentDefinition, ConfiguredModel } from './definition.ts';
 import type { ModelCaller } from './model-call.ts';
 import type { Principal } from './principal.ts';
-import type {
-  Answer,
-  MessageRecord,
-  RunRecord,
-  SessionRecord,
-  SessionStore,
-} from './sessions/store.ts';
+import type { Answer, MessageRecord, RunRecord, SessionStore } from './sessions/store.ts';
 import { buildContext, contextBudget } from './transcript.ts';
 
 /** Why a run was ended from outside: by its user, by its own time limit, by the process going down. */
@@ -41,8 +35,8 @@ export interface LiveRun {
   readonly settle: (end: RunEnd) => void;
 }
 
-/** How a run ended. Exactly one per run. `session` is absent if the session is gone or cannot be written. */
-export type RunEnd = { message?: MessageRecord; session?: SessionRecord; usage?: Usage } & (
+/** How a run ended. Exactly one per run. `message` is absent if the session is gone or cannot be written. */
+export type RunEnd = { message?: MessageRecord; usage?: Usage } & (
   | { state: 'final'; stopReason: StopReason }
   | { state: 'aborted'; stopReason: AbortReason }
   | { state: 'error'; failure: RunFailure }
@@ -110,10 +104,10 @@ export async function executeRun(
   const limit = run.record.options.timeoutMs;
   const timeoutMs = limit ? Math.min(limit, agent.timeoutMs) : agent.timeoutMs;
   const timer = setTimeout(() => run.abort('timeout'), timeoutMs);
+  const announce = announcer(run, deps);
   let end: RunEnd;
   try {
-    deps.listener.started(run);
-    end = await stream(run, agent, models, timeoutMs, deps);
+    end = await stream(run, agent, models, { timeoutMs, announce }, deps);
   } catch (error) {
     deps.onBug(error, run);
     end = {
@@ -123,14 +117,40 @@ export async function executeRun(
   } finally {
     clearTimeout(timer);
   }
+  announce();
   await endRun(run, end, deps);
+}
+
+/**
+ * Tells the listener, once, that the run has started: behind the call of the model, which is not to wait for what
+ * others are told, and at the latest when called, before anything that comes of it is told.
+ */
+function announcer(run: LiveRun, { listener, onBug }: RunDeps): () => void {
+  let isTold = false;
+  const tell = () => {
+    if (isTold) return;
+    isTold = true;
+    clearImmediate(later);
+    try {
+      listener.started(run);
+    } catch (error) {
+      onBug(error, run);
+    }
+  };
+  const later = setImmediate(tell);
+  return tell;
 }
 
 /** Stores how the run ended, then tells the listener. Also ends a run that never started. */
 export async function endRun(run: LiveRun, end: RunEnd, deps: RunDeps): Promise<void> {
   const told = await saveEnd(run, end, deps);
   run.over = true;
-  deps.listener.ended(run, told);
+  try {
+    deps.listener.ended(run, told);
+  } catch (error) {
+    // It reads the store for those who watch. A run that never settles would keep its session for ever.
+    deps.onBug(error, run);
+  }
   run.settle(told);
 }
 
@@ -140,8 +160,8 @@ async function saveEnd(run: LiveRun, end: RunEnd, deps: RunDeps): Promise<RunEnd
   const answer = toAnswer(run, end, deps.now());
   for (;;) {
     try {
-      const stored = await deps.store.finishRun(run.principal, sessionKey, runId, answer);
-      return stored ? { ...end, message: stored.message, session: stored.session } : end;
+      const message = await deps.store.finishRun(run.principal, sessionKey, runId, answer);
+      return message ? { ...end, message } : end;
     } catch (error) {
       if (await deps.storeRecovered()) continue;
       deps.onBug(error, run);
@@ -155,7 +175,7 @@ async function stream(
   run: LiveRun,
   agent: AgentDefinition,
   models: readonly ConfiguredModel[],
-  timeoutMs: number,
+  { timeoutMs, announce }: { timeoutMs: number; announce: () => void },
   deps: RunDeps,
 ): Promise<RunEnd> {
   const { listener, store } = deps;
@@ -194,6 +214,7 @@ async function stream(
       usage = undefined;
     },
     onEvent(event) {
+      announce();
       switch (event.type) {
         case 'text':
           if (!mayGrow(event.delta)) return;

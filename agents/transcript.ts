@@ -75,8 +75,15 @@ function toProvider(
   run: RunRecord,
   message: SpokenMessage,
 ): ProviderMessage[] {
-  if (message.role === 'user') return [userMessage(store, principal, run, message)];
-  return answerMessages(message.content);
+  const { role, content } = message;
+  // Most hold nothing else, and go as they are.
+  if (content.length > 0 && isPlain(content)) return [{ role, content }];
+  if (role === 'user') return [userMessage(store, principal, run, message)];
+  return answerMessages(content);
+}
+
+function isPlain(content: readonly ContentBlock[]): content is readonly TextBlock[] {
+  return content.every((block) => block.type === 'text');
 }
 
 function userMessage(

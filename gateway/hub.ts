@@ -229,7 +229,7 @@ export function createHub(options: HubOptions): Hub {
         const body = () => options.messageBody(run, message);
         messageAdded(run.principal, run.record.sessionKey, body);
       }
-      sessionChanged(run.principal, run.record.sessionKey, 'run-end', end.session);
+      sessionChanged(run.principal, run.record.sessionKey, 'run-end');
     },
   };
 

@@ -2,6 +2,7 @@
 
 import type { Usage } from '../../providers/contract.ts';
 import type {
+  Answer,
   ContentBlock,
   MessageRecord,
   MessageState,
@@ -36,6 +37,8 @@ export interface SessionRow {
   branch: number;
   depth: number;
   next_seq: number;
+  /** Of its messages and attachments. */
+  bytes: number;
   /** `seq` of the active leaf; null at depth 0. */
   leaf_seq: number | null;
 }
@@ -130,6 +133,12 @@ export function toMessage(row: MessageRow): MessageRecord {
     ...(row.error_message !== null && { errorMessage: row.error_message }),
     ...(row.label !== null && { label: row.label }),
   };
+}
+
+/** What `toMessage` makes of the slot once it holds the answer. */
+export function filledMessage(slot: MessageRow, answer: Answer): MessageRecord {
+  const { content, ...rest } = answer;
+  return { ...toMessage(slot), ...rest, content: [...content] };
 }
 
 export function toSpoken({ seq, role, state, content }: SpokenRow): SpokenMessage {

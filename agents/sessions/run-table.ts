@@ -3,6 +3,7 @@
 import type { Principal } from '../principal.ts';
 import type { Db } from './database.ts';
 import type { RunRow } from './records.ts';
+import { canExist } from './session-table.ts';
 import type { RunOptions, RunState } from './store.ts';
 import type { Place } from './transcript-table.ts';
 
@@ -80,8 +81,9 @@ export function createRunTable(db: Db) {
   const addChunk = db.prepare(
     `INSERT INTO answer_chunks (message, text)
      SELECT a.id, @text
-       FROM runs r JOIN messages a ON a.session = r.session AND a.seq = r.answer_seq
-      WHERE r.session = +@session AND r.run_id = +@runId AND r.state = 'running'`,
+       FROM sessions s JOIN runs r ON r.session = s.id JOIN messages a ON a.session = s.id AND a.seq = r.answer_seq
+      WHERE s.user_id = +@userId AND s.instance_id = +@instanceId AND s.session_key = +@key
+        AND r.run_id = +@runId AND r.state = 'running'`,
   );
   const chunks = db
     .prepare<[number], string>('SELECT text FROM answer_chunks WHERE message = ? ORDER BY id')
@@ -129,9 +131,11 @@ export function createRunTable(db: Db) {
     active: (): ActiveRunRow[] => active.all(),
 
     /** Nothing happens unless the run is under way. */
-    addChunk(session: number, runId: string, text: string): void {
+    addChunk(principal: Principal, key: string, runId: string, text: string): void {
+      if (!canExist(principal, key)) return;
+      const { userId, instanceId } = principal;
       // As JSON: a plain column would lose a surrogate pair that two chunks share.
-      addChunk.run({ session, runId, text: JSON.stringify(text) });
+      addChunk.run({ userId, instanceId, key, runId, text: JSON.stringify(text) });
     },
 
     /** All that was added to the answer with this row number. */

@@ -12,7 +12,7 @@ import type { SessionPatch, SessionQuery } from './store.ts';
 const COLUMNS = `s.id, s.session_key, s.session_id, s.agent_id, s.label, s.derived_title, s.model,
   s.created_at, s.updated_at, s.interacted_at, s.archived_at, s.pinned_at, s.last_read_at, s.last_answer_at,
   s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.context_tokens,
-  s.branch, s.depth, s.next_seq,
+  s.branch, s.depth, s.next_seq, s.bytes,
   (SELECT m.seq FROM messages m
     WHERE m.session = s.id AND m.branch = s.branch AND m.depth = s.depth) AS leaf_seq`;
 
@@ -235,7 +235,7 @@ export function createSessionTable(db: Db) {
  * SQLite would store a lone surrogate as U+FFFD, and so two names would become one. Such a name is
  * therefore nobody's. No user has an empty id: it marks sessions that nobody may find.
  */
-function canExist(principal: Principal, key = ''): boolean {
+export function canExist(principal: Principal, key = ''): boolean {
   return (
     principal.userId !== '' &&
     principal.userId.isWellFormed() &&

@@ -217,7 +217,9 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       if (!start) return;
       const parent = { branch: start.branch, depth: start.depth - 1 };
       const isThere = () => sessions.own(principal, session.id) !== undefined;
-      for (const row of transcript.walk(session.id, parent, isThere)) yield toSpoken(row);
+      for (const row of transcript.walk(session.id, parent, session.bytes, isThere)) {
+        yield toSpoken(row);
+      }
     }),
 
     run: guarded((principal, key, runId) => {
@@ -324,16 +326,14 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
 
     checkpoint: (principal, key, runId, text) =>
       writes.submitBulk(() => {
-        const row = sessions.find(principal, key);
-        if (row && text !== '') runs.addChunk(row.id, runId, text);
+        if (text !== '') runs.addChunk(principal, key, runId, text);
       }),
 
     finishRun: (principal, key, runId, answer) =>
       writes.submitBulk(() => {
         const row = sessions.find(principal, key);
         const run = row && runs.find(row.id, runId);
-        const message = run && endRun(tables, row, run, answer);
-        return message && { message, session: reread(row) };
+        return run && endRun(tables, row, run, answer);
       }),
 
     async recover(timestamp, inheritance) {

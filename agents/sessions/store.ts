@@ -243,7 +243,7 @@ export interface SearchResult {
 
 export type AcceptedTurn =
   /** New and durable. `created` tells that the session came into being with it. */
-  | { outcome: 'accepted'; run: RunRecord; session: SessionRecord; created: boolean }
+  | { outcome: 'accepted'; run: RunRecord; created: boolean }
   /** This run id is known in this session: nothing was written. */
   | { outcome: 'duplicate'; run: RunRecord }
   | { outcome: 'refused'; reason: Refusal };
@@ -398,13 +398,16 @@ export interface SessionStore {
   startRun(principal: Principal, key: string, runId: string): Promise<boolean>;
   /** Adds streamed text to what a crash would leave of the answer; costs as much as `text` is long. */
   checkpoint(principal: Principal, key: string, runId: string, text: string): Promise<void>;
-  /** Fills the answer's slot and ends the run. Resolves to nothing if the session was deleted meanwhile. */
+  /**
+   * Fills the answer's slot and ends the run. Resolves with the message there, or with nothing if the session was
+   * deleted meanwhile.
+   */
   finishRun(
     principal: Principal,
     key: string,
     runId: string,
     answer: Answer,
-  ): Promise<{ message: MessageRecord; session: SessionRecord } | undefined>;
+  ): Promise<MessageRecord | undefined>;
 
   /**
    * For operators: removes everything of a user, in all instances. For everyone at once in effect; resolves when it

@@ -161,6 +161,15 @@ export function createTranscriptTable(db: Db) {
     return branch;
   }
 
+  /** The newest of this stretch that a walk reads at once; `bytes` is what the whole session holds. */
+  function pageOf(part: { session: number } & Stretch, bytes: number): SpokenRow[] {
+    const all = { ...part, limit: WALK_PAGE.messages };
+    // What is small altogether need not be measured.
+    if (bytes <= WALK_PAGE.bytes) return spoken.all(all);
+    const { count } = fitting(sizes.all(all), WALK_PAGE.bytes, true);
+    return spoken.all({ ...part, limit: count });
+  }
+
   /** `leaf`, or a new branch after it if something else already follows it. */
   function freeLeaf(session: number, leaf: Place): Place {
     if (taken.get(session, leaf.branch, leaf.depth + 1) === undefined) return leaf;
@@ -273,17 +282,17 @@ export function createTranscriptTable(db: Db) {
     },
 
     /**
-     * The path to `leaf`, newest first, read as it is asked for. No statement stays open between
-     * two messages, so others may write meanwhile; it ends when the session is not there any more.
+     * The path to `leaf` in a session that was just read and holds so many bytes, newest first, read as it is asked
+     * for. No statement stays open between two messages, so others may write meanwhile; it ends when the session
+     * is not there any more.
      */
-    *walk(session: number, leaf: Place, isThere: () => boolean): Generator<SpokenRow> {
+    *walk(session: number, leaf: Place, bytes: number, isThere: () => boolean) {
+      let isFirst = true;
       for (const part of path(session, leaf)) {
         let to = part.to;
-        while (to >= part.from && isThere()) {
-          const page = { session, ...part, to };
-          const found = sizes.all({ ...page, limit: WALK_PAGE.messages });
-          const { count } = fitting(found, WALK_PAGE.bytes, true);
-          const rows = spoken.all({ ...page, limit: count });
+        while (to >= part.from && (isFirst || isThere())) {
+          isFirst = false;
+          const rows: SpokenRow[] = pageOf({ session, ...part, to }, bytes);
           yield* rows;
           to = (rows.at(-1)?.depth ?? part.from) - 1;
         }

@@ -4,7 +4,7 @@
  */
 
 import type { Principal } from '../principal.ts';
-import { type RunRow, type SessionRow, seqOf, toMessage, toRun, toSession } from './records.ts';
+import { filledMessage, type RunRow, type SessionRow, seqOf, toMessage, toRun } from './records.ts';
 import { ownerOf, type RunTable } from './run-table.ts';
 import type { SessionTable } from './session-table.ts';
 import type {
@@ -16,6 +16,7 @@ import type {
   NewTurn,
   Recovery,
   Refusal,
+  RunRecord,
   RunState,
 } from './store.ts';
 import { deriveTitle } from './title.ts';
@@ -67,11 +68,7 @@ export function acceptTurn(
   const row =
     found ?? createSession(tables, principal, { key, sessionId: newId(), agentId, timestamp });
   if (!row) return { outcome: 'refused', reason: 'not_found' };
-  writeTurn(tables, row, turn);
-  const session = sessions.read(row.id);
-  const run = runs.find(row.id, turn.runId);
-  if (!session || !run) throw new Error('A turn was not written.');
-  return { outcome: 'accepted', run: toRun(run), session: toSession(session), created: !found };
+  return { outcome: 'accepted', run: writeTurn(tables, row, turn), created: !found };
 }
 
 /** Whether the user may store more. The answers to what was accepted are stored in any case. */
@@ -106,7 +103,11 @@ export function findMessage(transcript: TranscriptTable, session: SessionRow, id
 }
 
 /** The user's message, the slot of its answer, and the run. */
-function writeTurn({ sessions, transcript, runs }: Tables, row: SessionRow, turn: NewTurn): void {
+function writeTurn(
+  { sessions, transcript, runs }: Tables,
+  row: SessionRow,
+  turn: NewTurn,
+): RunRecord {
   const { runId, agentId, attachments, options, timestamp } = turn;
   const content = userContent(turn);
   const bytes = bytesOf(content, attachments);
@@ -120,15 +121,17 @@ function writeTurn({ sessions, transcript, runs }: Tables, row: SessionRow, turn
   const title = deriveTitle(turn.text);
   const isFirst = row.depth === 0;
   sessions.advance(row.id, { ...leaf, nextSeq, timestamp, bytes, agentId, title, isFirst });
-  runs.insert(row.id, {
+  const run = {
     runId,
     agentId,
-    state: turn.start ? 'running' : 'queued',
+    state: turn.start ? ('running' as const) : ('queued' as const),
     options,
     messageSeq,
     answerSeq: messageSeq + 1,
     createdAt: timestamp,
-  });
+  };
+  runs.insert(row.id, run);
+  return { ...run, sessionKey: row.session_key, sessionId: row.session_id };
 }
 
 function userContent({ text, attachments }: NewTurn): ContentBlock[] {
@@ -181,8 +184,7 @@ export function endRun(
   } else {
     sessions.grow(session.id, bytes);
   }
-  const filled = transcript.bySeq(session.id, run.answer_seq);
-  return filled && toMessage(filled);
+  return filledMessage(slot, answer);
 }
 
 /** A new session id on an empty path. What is queued will not run; what runs fills its old slot. */

@@ -138,7 +138,7 @@ function acknowledge(services: Services, caller: Caller, key: string, sent: Send
         const id = `${sent.run.sessionId.slice(0, 8)}-${sent.run.messageSeq}`;
         return messageBody(sent.run, store.message(principal, key, id));
       });
-      hub.sessionChanged(principal, key, sent.created ? 'create' : 'message', sent.session);
+      hub.sessionChanged(principal, key, sent.created ? 'create' : 'message');
       return { runId: sent.run.runId, status: 'started', messageSeq: sent.run.messageSeq };
     }
     case 'duplicate':

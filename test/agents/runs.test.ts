@@ -135,3 +135,62 @@ test('no model is called before the message that it answers is durable', async (
   await expect.poll(() => calls).toBe(1);
   await runs.drain(1_000);
 });
+
+/** One run, by a model that does as it is told; what was heard of it, in order. */
+async function heardOf(
+  callModel: RunsOptions['callModel'],
+  more: Partial<RunsOptions['listener']> = {},
+) {
+  const heard: string[] = [];
+  const bugs: unknown[] = [];
+  const store = openSessionStore({ path: IN_MEMORY });
+  onTestFinished(() => store.close());
+  const runs = createRuns({
+    ...common,
+    store,
+    callModel(call) {
+      heard.push('called');
+      return callModel(call);
+    },
+    listener: {
+      started: () => void heard.push('started'),
+      delta: (_run, text) => void heard.push(text),
+      reasoning() {},
+      ended: (_run, end) => void heard.push(end.state),
+      ...more,
+    },
+    onBug: (error) => void bugs.push(error),
+  });
+  await runs.send(alice, KEY, turn('r'));
+  await runs.drain(30_000);
+  return { heard, bugs };
+}
+
+test('the model is called before others are told that the run has started', async () => {
+  const { heard } = await heardOf(async (call) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    call.onEvent({ type: 'text', delta: 'hello' });
+    return { type: 'done', stopReason: 'stop' };
+  });
+  expect(heard).toEqual(['called', 'started', 'hello', 'final']);
+});
+
+test('of a model that answers at once the start is told first all the same', async () => {
+  const { heard } = await heardOf(async (call) => {
+    call.onEvent({ type: 'text', delta: 'hello' });
+    return { type: 'done', stopReason: 'stop' };
+  });
+  expect(heard).toEqual(['called', 'started', 'hello', 'final']);
+});
+
+test('a listener that fails does not keep a run from its end', async () => {
+  const fail = () => {
+    throw new Error('cannot read');
+  };
+  const { heard, bugs } = await heardOf(async () => ({ type: 'done', stopReason: 'tool_use' }), {
+    started: fail,
+    ended: fail,
+  });
+  expect(heard).toEqual(['called']);
+  expect(bugs).toEqual([new Error('cannot read'), new Error('cannot read')]);
+});

@@ -33,7 +33,7 @@ async function say(text: string, reply = 'well', who = alice, key = KEY): Promis
   const sent = await store.acceptTurn(who, key, turn(id, { text, start: true, timestamp }));
   await store.finishRun(who, key, id, answer(reply, { timestamp }));
   if (sent.outcome !== 'accepted') throw new Error('not accepted');
-  return `${sent.session.sessionId.slice(0, 8)}-${sent.run.messageSeq}`;
+  return `${sent.run.sessionId.slice(0, 8)}-${sent.run.messageSeq}`;
 }
 
 async function search(text: string, more: Partial<SearchQuery> = {}, who = alice) {

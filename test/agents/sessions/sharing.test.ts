@@ -152,7 +152,7 @@ describe('a worker', () => {
       await Promise.all(runs.map((id) => exchange(store, who, KEY, turn(id), answer(id))));
       const last = await store.acceptTurn(who, KEY, turn('last', { start: true }));
       if (last.outcome !== 'accepted') throw new Error('not accepted');
-      const { leafId = '' } = last.session;
+      const leafId = store.describe(who, KEY)?.leafId ?? '';
       const to = { key: 'copy', agentId: 'main', timestamp: 1 };
       await store.finishRun(who, KEY, 'last', answer('last'));
       return store.fork(who, KEY, leafId, to);

@@ -50,19 +50,16 @@ export function describeSessionStore(setUp: () => Storage): void {
           outcome: 'accepted',
           created: true,
           run: { runId: 'r1', sessionKey: KEY, state: 'queued', messageSeq: 1, answerSeq: 2 },
-          session: {
-            key: KEY,
-            agentId: 'main',
-            derivedTitle: 'question r1',
-            createdAt: 77,
-            updatedAt: 77,
-            messageCount: 2,
-            contextTokens: 0,
-          },
         });
-        expect(store.describe(alice, KEY)).toEqual(
-          accepted.outcome === 'accepted' && accepted.session,
-        );
+        expect(store.describe(alice, KEY)).toMatchObject({
+          key: KEY,
+          agentId: 'main',
+          derivedTitle: 'question r1',
+          createdAt: 77,
+          updatedAt: 77,
+          messageCount: 2,
+          contextTokens: 0,
+        });
         expect(store.run(alice, KEY, 'r1')).toEqual(
           accepted.outcome === 'accepted' && accepted.run,
         );
@@ -77,7 +74,7 @@ export function describeSessionStore(setUp: () => Storage): void {
           'r1',
           answer('hello', { provider: 'p', model: 'm', stopReason: 'stop', usage }),
         );
-        expect(ended?.message).toEqual({
+        expect(ended).toEqual({
           id: expect.stringMatching(/^[0-9a-f]{8}-2$/),
           seq: 2,
           role: 'assistant',
@@ -90,12 +87,13 @@ export function describeSessionStore(setUp: () => Storage): void {
           stopReason: 'stop',
           usage,
         });
-        expect(ended?.session).toMatchObject({
+        expect(store.message(alice, KEY, ended?.id ?? '')).toEqual(ended);
+        expect(store.describe(alice, KEY)).toMatchObject({
           totals: usage,
           contextTokens: 16,
           lastAnswerAt: 2_000,
           updatedAt: 2_000,
-          leafId: ended?.message.id,
+          leafId: ended?.id,
         });
         expect(store.run(alice, KEY, 'r1')?.state).toBe('final');
       });
@@ -450,7 +448,10 @@ export function describeSessionStore(setUp: () => Storage): void {
         const next = await store.acceptTurn(alice, KEY, turn('n', { text: 'anew' }));
         expect(next).toMatchObject({
           run: { messageSeq: 5, sessionId: after?.sessionId },
-          session: { derivedTitle: 'anew', messageCount: 2 },
+        });
+        expect(store.describe(alice, KEY)).toMatchObject({
+          derivedTitle: 'anew',
+          messageCount: 2,
         });
         expect(texts(page(9)?.messages ?? [])).toEqual(['anew']);
       });
@@ -464,10 +465,10 @@ export function describeSessionStore(setUp: () => Storage): void {
         expect(page(9)?.totalMessages).toBe(0);
         const usage = { input: 1, output: 1, cacheRead: 0, cacheWrite: 0, total: 2 };
         const ended = await store.finishRun(alice, KEY, 'running', answer('late', { usage }));
-        expect(ended?.message).toMatchObject({ seq: 2, state: 'complete' });
-        expect(ended?.message.id.slice(0, 8)).not.toBe(after?.sessionId.slice(0, 8));
-        expect(ended?.session).toEqual(after);
-        expect(store.message(alice, KEY, ended?.message.id ?? '')).toEqual(ended?.message);
+        expect(ended).toMatchObject({ seq: 2, state: 'complete' });
+        expect(ended?.id.slice(0, 8)).not.toBe(after?.sessionId.slice(0, 8));
+        expect(store.describe(alice, KEY)).toEqual(after);
+        expect(store.message(alice, KEY, ended?.id ?? '')).toEqual(ended);
       });
     });
 
