@@ -41,7 +41,12 @@ const API = 'openai-completions';
 
 export const createAdapter: AdapterFactory = (endpoint) => {
   const client = openAiClient(endpoint);
-  const compatOf = (model: string) => openAiCompat(endpoint.baseUrl, model, endpoint.compat);
+  const known = new Map<string, OpenAiCompat>();
+  const compatOf = (model: string): OpenAiCompat => {
+    const compat = known.get(model) ?? openAiCompat(endpoint.baseUrl, model, endpoint.compat);
+    known.set(model, compat);
+    return compat;
+  };
   return defineAdapter(endpoint, {
     async open(request, signal) {
       const body = toBody(request, compatOf(request.model.id));
@@ -85,9 +90,18 @@ function toMessages(request: ProviderRequest, compat: OpenAiCompat): ChatComplet
     if (afterTool && message.role === 'user' && compat.requiresAssistantAfterToolResult) {
       messages.push({ role: 'assistant', content: 'Done.' });
     }
-    messages.push(...toWire(message, compat));
+    const plain = plainMessage(message);
+    if (plain) messages.push(plain);
+    else messages.push(...toWire(message, compat));
   }
   return messages;
+}
+
+/** Of a message that holds one text and nothing else, as most do. */
+function plainMessage({ role, content }: ProviderMessage): ChatCompletionMessageParam | undefined {
+  const [first] = content;
+  if (role === 'tool' || content.length !== 1 || first?.type !== 'text') return undefined;
+  return { role, content: first.text };
 }
 
 function toWire(message: ProviderMessage, compat: OpenAiCompat): ChatCompletionMessageParam[] {
