@@ -4,6 +4,7 @@
  * has no end yet. So the garbage of a piece is young when it is collected, however many streams there are.
  */
 
+import { createRepeatParser } from './repeats.ts';
 import { isObject, type WireObject } from './wire.ts';
 
 /** Takes the bytes of one answer as they come. */
@@ -17,7 +18,7 @@ export interface StreamReader {
   end(): void;
 }
 
-/** How an API's objects follow each other: makes a reader that hands each of them to `read`. */
+/** How an API's objects follow each other: makes a reader that hands each of them to `read`, which keeps none. */
 export type Framing = (read: (object: WireObject) => void) => StreamReader;
 
 /** A server that sends this much without a line break does not speak the protocol. */
@@ -86,8 +87,9 @@ export function createLineReader(onLine: (line: string) => boolean): LineReader 
 
 /** One JSON object a line; what else is JSON says nothing and is passed over. */
 export const jsonLines: Framing = (read) => {
+  const readObject = createObjectReader(read);
   const lines = createLineReader((line) => {
-    if (line.trim() !== '' && !readObject(line, read)) throw notJson();
+    if (line.trim() !== '' && !readObject(line)) throw notJson();
     return false;
   });
   return {
@@ -96,21 +98,24 @@ export const jsonLines: Framing = (read) => {
       return false;
     },
     end() {
-      readObject(lines.end(), read);
+      readObject(lines.end());
     },
   };
 };
 
-/** Hands on what the text holds, if it is an object. False if it is no JSON. */
-export function readObject(text: string, read: (object: WireObject) => void): boolean {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return false;
-  }
-  if (isObject(value)) read(value);
-  return true;
+/** For the texts of one answer: hands on what each holds, if it is an object. False if it is no JSON. */
+export function createObjectReader(read: (object: WireObject) => void): (text: string) => boolean {
+  const parse = createRepeatParser();
+  return (text) => {
+    let value: unknown;
+    try {
+      value = parse(text);
+    } catch {
+      return false;
+    }
+    if (isObject(value)) read(value);
+    return true;
+  };
 }
 
 /** Says nothing of the text, which may hold anything. */

@@ -4,7 +4,7 @@
  * repeat them in the object's `type`.
  */
 
-import { createLineReader, type Framing, notJson, readObject } from './lines.ts';
+import { createLineReader, createObjectReader, type Framing, notJson } from './lines.ts';
 import type { WireObject } from './wire.ts';
 
 /** What OpenAI and those who follow it send as the last event. */
@@ -19,6 +19,7 @@ const CARRIAGE_RETURN = 0x0d;
  * that the response ends in the middle of counts if it is whole but for its last line break.
  */
 export const serverEvents: Framing = (read) => {
+  const readObject = createObjectReader(read);
   let data: string | undefined;
   let isOver = false;
 
@@ -31,7 +32,7 @@ export const serverEvents: Framing = (read) => {
     data = undefined;
     if (text === undefined) return true;
     isOver = text === END_MARKER;
-    return isOver || readObject(text, read);
+    return isOver || readObject(text);
   };
   const lines = createLineReader((line) => {
     if (isEmpty(line)) {
