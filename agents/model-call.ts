@@ -16,6 +16,8 @@ export interface ModelCall {
   signal: AbortSignal;
   /** Whose turn it is where calls have to wait: the user. */
   turnOf: string;
+  /** Names the run in the log. */
+  runId: string;
   /** Told which model is tried now. */
   onModel: (model: ConfiguredModel) => void;
   /** Called for every event but the terminal one, synchronously, in order. */
@@ -67,7 +69,9 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
       const { failure } = tried.result;
       const { kind, status, provider } = failure;
       if (kind === 'aborted') return tried;
-      log({ event: 'model_call_failed', provider, model: failure.model, kind, status, attempt });
+      const { runId, turnOf: user } = call;
+      const what = { provider, model: failure.model, kind, status, attempt };
+      log({ event: 'model_call_failed', ...what, user, runId });
       const delay = tried.refused ? undefined : retryDelay(failure, attempt, random);
       if (delay === undefined || !(await pause(delay, call.signal))) return tried;
     }

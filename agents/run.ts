@@ -208,6 +208,7 @@ async function stream(
     }),
     signal: run.signal,
     turnOf: run.principal.userId,
+    runId: run.record.runId,
     onModel(model) {
       run.model = model;
       // What a failed attempt had counted is not this model's.
@@ -295,6 +296,12 @@ function toAnswer(run: LiveRun, end: RunEnd, timestamp: number): Answer {
         stopReason: end.stopReason,
       };
     case 'error':
-      return { ...common, state: 'error', stopReason: 'error', errorMessage: end.failure.message };
+      return {
+        ...common,
+        state: 'error',
+        stopReason: 'error',
+        errorMessage: end.failure.message,
+        errorKind: end.failure.kind,
+      };
   }
 }

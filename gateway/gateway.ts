@@ -19,6 +19,7 @@ import { rowOf } from './methods/sessions-shared.ts';
 import { CLOSES } from './protocol/close-codes.ts';
 import { eventBody } from './protocol/frames.ts';
 import { startRetention } from './retention.ts';
+import { logFailures } from './run-log.ts';
 import { createSendRate } from './send-rate.ts';
 import { type HttpAnswer, listen, type Server } from './server.ts';
 import { messageBody, sessionChangedBody } from './session-events.ts';
@@ -120,7 +121,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       endpoint: createEndpoints(),
       log: (fields) => log.warn(fields),
     }),
-    listener: hub.listener,
+    listener: logFailures(hub.listener, log),
     now,
     checkpointMs: () => config().gateway.streaming.checkpointMs,
     maxQueuedPerSession: () => config().gateway.limits.maxQueuedRunsPerSession,

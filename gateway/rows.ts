@@ -2,6 +2,7 @@
 
 import type { ContentBlock, MessageRecord, SessionRecord } from '../agents/sessions/store.ts';
 import { splitModelRef } from './config/settings.ts';
+import { wireErrorKind } from './protocol/error-kinds.ts';
 
 /** What a session row says beside what is stored. */
 export interface SessionRuntime {
@@ -66,6 +67,10 @@ export function messageRow(message: MessageRecord, options: MessageRowOptions = 
     ...(message.model !== undefined && { model: message.model }),
     ...(message.stopReason !== undefined && { stopReason: message.stopReason }),
     ...(message.errorMessage !== undefined && { errorMessage: message.errorMessage }),
+    ...(message.errorKind !== undefined && {
+      errorKind: wireErrorKind(message.errorKind),
+      errorDetail: { failoverReason: message.errorKind },
+    }),
     ...(message.usage !== undefined && { usage: message.usage }),
     __openclaw: {
       id: message.id,

@@ -4,6 +4,7 @@
  */
 
 import type { LiveRun, RunEnd } from '../agents/run.ts';
+import { wireErrorKind } from './protocol/error-kinds.ts';
 import { eventBody } from './protocol/frames.ts';
 import { messageRow } from './rows.ts';
 
@@ -94,10 +95,4 @@ function errorFields({ failure }: Extract<RunEnd, { state: 'error' }>): object {
     errorKind: wireErrorKind(failure.kind),
     errorDetail: detail,
   };
-}
-
-/** The wire knows five kinds; the rest is told apart by `errorDetail.failoverReason`. */
-function wireErrorKind(kind: string): string {
-  const known = ['refusal', 'timeout', 'rate_limit', 'context_length'];
-  return known.includes(kind) ? kind : 'unknown';
 }

@@ -11,6 +11,9 @@ export interface RetryPolicy {
   maxDelayMs: number;
 }
 
+/** HTTP 402. */
+const NO_CREDIT = 402;
+
 export const DEFAULT_RETRY: RetryPolicy = { attempts: 3, firstDelayMs: 500, maxDelayMs: 8_000 };
 
 /**
@@ -20,7 +23,8 @@ export const DEFAULT_RETRY: RetryPolicy = { attempts: 3, firstDelayMs: 500, maxD
  *
  * Pauses are jittered by a half either way, so that those who failed together do not return
  * together. A `Retry-After` is a lower bound. One that is longer than `maxDelayMs` means that
- * waiting is of no use; neither is it after a silence, which has cost its whole timeout already.
+ * waiting is of no use; neither is it after a silence, which has cost its whole timeout already, nor for an account
+ * without credit.
  */
 export function retryDelay(
   failure: ProviderFailure,
@@ -30,7 +34,7 @@ export function retryDelay(
 ): number | undefined {
   if (!failure.retryable || attempt >= policy.attempts) return undefined;
   const wasSilence = failure.kind === 'timeout' && failure.status === undefined;
-  if (wasSilence) return undefined;
+  if (wasSilence || failure.status === NO_CREDIT) return undefined;
   const asked = failure.retryAfterMs ?? 0;
   if (asked > policy.maxDelayMs) return undefined;
   const backoff = policy.firstDelayMs * 2 ** (attempt - 1) * (0.5 + random());

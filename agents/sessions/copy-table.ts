@@ -37,9 +37,9 @@ export type CopyTable = ReturnType<typeof createCopyTable>;
 export function createCopyTable(db: Db) {
   const copy = db.prepare<[{ session: number; target: number } & Stretch]>(
     `INSERT INTO messages (session, seq, branch, depth, role, state, content, timestamp, run_id,
-       provider, model, stop_reason, usage, error_message, label)
+       provider, model, stop_reason, usage, error_message, error_kind, label)
      SELECT @target, depth, 1, depth, role, state, content, timestamp, run_id, provider, model,
-       stop_reason, usage, error_message, label
+       stop_reason, usage, error_message, error_kind, label
      FROM messages
      WHERE session = +@session AND branch = +@branch AND depth BETWEEN +@from AND +@to`,
   );

@@ -215,6 +215,11 @@ CREATE INDEX answer_chunks_by_message ON answer_chunks (message);
 DROP TABLE old_chunks;
 `;
 
+/** What kind of failure an answer ended in, so that it is told in the same words later as when it came. */
+const errorKinds = `
+ALTER TABLE messages ADD COLUMN error_kind TEXT;
+`;
+
 /** Step n leads from `user_version` n to n + 1. */
 export const migrations: readonly string[] = [
   initial,
@@ -222,6 +227,7 @@ export const migrations: readonly string[] = [
   storedBytes,
   sessionCounts,
   chunksInOrder,
+  errorKinds,
 ];
 
 /** Written to `PRAGMA application_id`, so that a file tells whose it is: "OCGW" in ASCII. */

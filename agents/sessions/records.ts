@@ -1,6 +1,7 @@
 /** Rows as SQLite gives them, and the records of the contract that they become. */
 
 import type { Usage } from '../../providers/contract.ts';
+import type { FailureKind } from '../../providers/errors.ts';
 import type {
   Answer,
   ContentBlock,
@@ -58,6 +59,7 @@ export interface MessageRow {
   stop_reason: string | null;
   usage: string | null;
   error_message: string | null;
+  error_kind: FailureKind | null;
   label: string | null;
   /** Of the branch: the session's own id may have changed since. */
   session_id: string;
@@ -131,6 +133,7 @@ export function toMessage(row: MessageRow): MessageRecord {
     ...(row.stop_reason !== null && { stopReason: row.stop_reason }),
     ...(row.usage !== null && { usage: parseUsage(row.usage) }),
     ...(row.error_message !== null && { errorMessage: row.error_message }),
+    ...(row.error_kind !== null && { errorKind: row.error_kind }),
     ...(row.label !== null && { label: row.label }),
   };
 }

@@ -16,6 +16,7 @@
  */
 
 import type { ReasoningEffort, Usage } from '../../providers/contract.ts';
+import type { FailureKind } from '../../providers/errors.ts';
 import type { Principal } from '../principal.ts';
 import type { RetentionRules, RetiredSession } from './retention.ts';
 import type { Removed } from './user-removal.ts';
@@ -60,6 +61,8 @@ export interface MessageRecord {
   stopReason?: string;
   usage?: Usage;
   errorMessage?: string;
+  /** Absent of what failed before kinds were stored. */
+  errorKind?: FailureKind;
   /** A note's label (`chat.inject`). */
   label?: string;
 }
@@ -259,6 +262,7 @@ export interface Answer {
   usage?: Usage;
   /** For people; no secrets. */
   errorMessage?: string;
+  errorKind?: FailureKind;
 }
 
 /** `null` clears, absent leaves alone. */

@@ -44,7 +44,8 @@ interface BranchRow {
 }
 
 const COLUMNS = `m.id, m.seq, m.branch, m.depth, m.role, m.state, m.content, m.timestamp, m.run_id,
-  m.provider, m.model, m.stop_reason, m.usage, m.error_message, m.label, b.session_id`;
+  m.provider, m.model, m.stop_reason, m.usage, m.error_message, m.error_kind, m.label,
+  b.session_id`;
 
 const FROM = 'messages m JOIN branches b ON b.session = m.session AND b.branch = m.branch';
 
@@ -108,7 +109,7 @@ export function createTranscriptTable(db: Db) {
   const fill = db.prepare(
     `UPDATE messages SET state = @state, content = @content, timestamp = @timestamp,
        provider = @provider, model = @model, stop_reason = @stopReason, usage = @usage,
-       error_message = @errorMessage
+       error_message = @errorMessage, error_kind = @errorKind
      WHERE id = @id`,
   );
   const insertAttachment = db.prepare(
@@ -220,6 +221,7 @@ export function createTranscriptTable(db: Db) {
         stopReason: answer.stopReason ?? null,
         usage: answer.usage ? JSON.stringify(answer.usage) : null,
         errorMessage: answer.errorMessage ?? null,
+        errorKind: answer.errorKind ?? null,
       });
       return Buffer.byteLength(content);
     },

@@ -42,7 +42,7 @@ FROM sessions WHERE user_id = ? AND user_id <> '' ORDER BY id`;
 
 const MESSAGES = `
 SELECT id, seq, role, state, content, timestamp, run_id AS runId, provider, model, stop_reason AS stopReason,
-  usage, error_message AS errorMessage, label
+  usage, error_message AS errorMessage, error_kind AS errorKind, label
 FROM messages WHERE session = ? ORDER BY seq`;
 
 const ATTACHMENTS = `

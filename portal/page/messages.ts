@@ -63,7 +63,7 @@ export function readMessage(value: unknown): Message | undefined {
     timestamp: count(value['timestamp']) ?? Date.now(),
     state: readState(meta['state']),
     error: text(value['errorMessage']),
-    errorKind: undefined,
+    errorKind: text(fields(value['errorDetail'])['failoverReason']),
     truncated: meta['truncated'] === true,
     outputTokens: count(fields(value['usage'])['output']),
     timing: undefined,

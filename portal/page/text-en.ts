@@ -123,7 +123,8 @@ export const en = {
   failed: 'The answer failed',
   failedKinds: {
     auth: 'The model’s provider does not accept the key of this service. Its operator has to look at it.',
-    rate_limit: 'The model is overloaded at the moment. Try again shortly.',
+    rate_limit:
+      'The model takes no more questions at the moment. Try again later; if it goes on, tell who runs this service.',
     context_length:
       'The conversation has become too long for this model. Begin a new one, or shorten the message.',
     refusal: 'The model declined to answer this.',

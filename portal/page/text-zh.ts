@@ -120,7 +120,7 @@ export const zh: Texts = {
   failed: '回答失败',
   failedKinds: {
     auth: '模型服务商不接受当前密钥，需要运营者处理。',
-    rate_limit: '模型当前过载，请稍后重试。',
+    rate_limit: '模型暂时无法接受更多请求，请稍后重试；如果一直如此，请告知服务管理员。',
     context_length: '对话长度超过了模型上限，请新建对话或缩短消息。',
     refusal: '模型拒绝回答此内容。',
     timeout: '模型响应超时。',

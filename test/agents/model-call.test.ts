@@ -71,6 +71,7 @@ function scene(
       request: (model) => request({ ...more.request, model: model.info }),
       signal: controller.signal,
       turnOf: 'alice',
+      runId: 'run',
       onModel: () => {},
       onEvent: (event) => {
         if (event.type !== 'start') happened.push(event.type);

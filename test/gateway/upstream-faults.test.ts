@@ -71,6 +71,8 @@ describe('an upstream that', () => {
       role: 'assistant',
       content: [],
       errorMessage: end.errorMessage,
+      errorKind,
+      errorDetail: { failoverReason: kind },
     });
     expect(await client.say('main', 'and now?')).toMatchObject({ state: 'final' });
   });
@@ -82,6 +84,11 @@ describe('an upstream that', () => {
     expect(end).toMatchObject({ state: 'error', errorDetail: { failoverReason: 'unavailable' } });
     expect(client.text('die')).toBe('half an ');
     expect(messageText(end.message)).toBe('half an ');
+    // What a customer complains of is found in the log, and what was said is not.
+    const logged = await gateway.logged('run_failed', { runId: 'die' });
+    expect(logged).toMatchObject({ kind: 'unavailable', provider: 'mock', model: 'mock-1' });
+    expect(logged['user']).toMatch(/^alice-/);
+    expect(JSON.stringify(logged)).not.toContain('half');
     expect(upstream.requests.filter((each) => each.bodyText.includes('"die"'))).toHaveLength(1);
   });
 
@@ -97,6 +104,7 @@ describe('an upstream that', () => {
     expect(client.text(name)).toBe(said);
     const call = upstream.requests.find((each) => each.bodyText.includes(name));
     expect(await call?.closed).toBe('dropped');
+    await gateway.logged(said === '' ? 'model_call_failed' : 'run_failed', { runId: name });
   });
 
   test('splits its bytes anywhere, also inside a character, is read alike', async () => {

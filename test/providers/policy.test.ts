@@ -42,6 +42,12 @@ describe('a retry', () => {
     expect(retryDelay(failure({ kind: 'timeout', status: 504 }), 1, middle)).toBe(500);
   });
 
+  it('is not made of an account without credit: another model may have some', () => {
+    const broke = failure({ kind: 'rate_limit', status: 402 });
+    expect(retryDelay(broke, 1, middle)).toBeUndefined();
+    expect(retryDelay({ ...broke, status: 429 }, 1, middle)).toBe(500);
+  });
+
   it('never comes before Retry-After, and not at all if that is too far', () => {
     assert(
       property(

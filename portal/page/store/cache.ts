@@ -32,6 +32,7 @@ function toRow(message: Message): object {
     content: message.parts.flatMap(toBlock),
     timestamp: message.timestamp,
     errorMessage: message.error,
+    errorDetail: { failoverReason: message.errorKind },
     __openclaw: {
       id: message.id,
       seq: message.seq,

@@ -210,6 +210,15 @@ describe('a fork', () => {
     expect(await store.acceptTurn(alice, to.key, turn('a'))).toMatchObject({ outcome: 'accepted' });
   });
 
+  it('tells failures as its source does', async () => {
+    await store.acceptTurn(alice, KEY, turn('f', { start: true }));
+    const errorKind = 'timeout' as const;
+    const failed = answer('half', { state: 'error', errorMessage: 'Too slow.', errorKind });
+    await store.finishRun(alice, KEY, 'f', failed);
+    await store.fork(alice, KEY, messages()[1]?.id ?? '', to);
+    expect(messages(to.key)[1]).toMatchObject({ errorMessage: 'Too slow.', errorKind });
+  });
+
   it('is refused for what is not there, and for an answer that is still to come', async () => {
     await say('a');
     const [question] = messages();

@@ -97,9 +97,13 @@ describe('an answer', () => {
     shared.upstream.script(failure(400, 'bad_request'), answer('Now it works'));
     const { page } = await shared.open();
     await say(page, 'break once');
-    await page.locator('.failure').getByText('The answer failed').waitFor();
+    const failed = page.locator('.failure');
+    await failed.getByText('The answer failed').waitFor();
+    const told = await failed.innerText();
     await page.reload();
-    await page.locator('.failure').getByText('The answer failed').waitFor();
+    await failed.getByText('The answer failed').waitFor();
+    // In the same words as when it came, and in another tab.
+    expect(await failed.innerText()).toBe(told);
     await page.getByRole('button', { name: 'Try again' }).click();
     await answers(page).getByText('Now it works').waitFor();
     expect(await page.locator('.failure').count()).toBe(0);
