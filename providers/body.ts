@@ -1,6 +1,7 @@
 /** The body of a response over node:http, handed on piece by piece within the turns that reading has. */
 
 import type { IncomingMessage } from 'node:http';
+import { flowDirectly } from './direct-flow.ts';
 import type { TurnBudget } from './turn-budget.ts';
 
 /** How long, and how far, the rest of an answer is read so that its connection can be kept. */
@@ -104,6 +105,7 @@ export function openBody(message: IncomingMessage, options: BodyOptions): Body {
     else verdict.then(again, over);
   };
 
+  flowDirectly(message);
   message.on('data', (chunk: Buffer) => {
     if (ended) return;
     hold(chunk);

@@ -3,6 +3,7 @@
 import type { Agent } from 'node:http';
 import type { OnReadOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { flowDirectly } from './direct-flow.ts';
 
 /** Idle connections are closed after this. Many servers and balancers close theirs after 60 s. */
 const IDLE_MS = 30_000;
@@ -21,6 +22,7 @@ export const POOLED = { keepAlive: true, timeout: IDLE_MS };
  *
  * - Its sockets read into one buffer, shared by all. By itself Node takes 64 KiB from the system for each read and
  *   gives most of it back: for a token in 230 bytes that is dear, and the collector has to sweep what is left.
+ * - What they read goes straight to the parser of responses (see `flowDirectly`).
  * - They are timed while nobody uses them. By itself Node would set the timer anew for each token.
  */
 export function cheapToRead<Kind extends Agent>(agent: Kind): Kind {
@@ -38,6 +40,7 @@ export function cheapToRead<Kind extends Agent>(agent: Kind): Kind {
     };
     const untimed = { ...options, onread, timeout: 0 };
     socket = connect(untimed, callback);
+    if (socket) flowDirectly(socket);
     return socket;
   };
   const reuse = agent.reuseSocket.bind(agent);
