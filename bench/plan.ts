@@ -7,6 +7,8 @@ export interface Plan {
   saturatedTokens: number;
   /** Of a paced stream: 50 tokens a second. */
   tokenEveryMs: number;
+  /** How long each subject answers before anything is measured. */
+  seasonMs: number;
   warmUpMs: number;
   windowMs: number;
   askMs: number;
@@ -29,6 +31,7 @@ export const FULL: Plan = {
   streams: 200,
   saturatedTokens: 1_600,
   tokenEveryMs: 20,
+  seasonMs: 10_000,
   warmUpMs: 300,
   windowMs: 3_000,
   askMs: 1_500,
@@ -44,6 +47,7 @@ export const FULL: Plan = {
 /** For profiles: long enough that the start of the process does not matter. */
 export const PROFILED: Plan = {
   ...FULL,
+  seasonMs: 0,
   windowMs: 8_000,
   askMs: 8_000,
   saturatedTokens: 5_000,
@@ -51,6 +55,7 @@ export const PROFILED: Plan = {
 
 export const QUICK: Plan = {
   ...FULL,
+  seasonMs: 0,
   saturatedTokens: 300,
   rounds: 1,
   warmUpMs: 250,
@@ -68,6 +73,7 @@ export const QUICK: Plan = {
 /** For the regression guard: enough processor time for a ratio, and no more. */
 export const GUARDED: Plan = {
   ...FULL,
+  seasonMs: 0,
   rounds: 3,
   streams: 100,
   saturatedTokens: 800,
@@ -77,4 +83,4 @@ export const GUARDED: Plan = {
 };
 
 /** For sweeps: many points, each of a moment. */
-export const SWEPT: Plan = { ...FULL, rounds: 2, windowMs: 800, askMs: 0 };
+export const SWEPT: Plan = { ...FULL, seasonMs: 2_000, rounds: 2, windowMs: 800, askMs: 0 };

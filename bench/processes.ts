@@ -1,6 +1,6 @@
 /** Starts the processes of a run, keeps each to its core, and ends them all, whatever happens. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,10 @@ export interface SpawnOptions {
   env?: NodeJS.ProcessEnv;
 }
 
+/** All that this process could use when it began; none where a process cannot be kept to one of them. */
+const CORES = availableParallelism() < 2 || !hasTaskset() ? [] : allowedCores();
+const PLAN = planOf(CORES);
+
 const alive = new Set<ChildProcess>();
 
 process.on('exit', () => {
@@ -28,11 +32,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 
 /** Runs `node args…`. */
 export function spawnNode(args: readonly string[], options: SpawnOptions): ChildProcess {
-  const core = options.role && corePlan()[options.role];
-  const command = [process.execPath, ...args];
-  // taskset replaces itself with the command: the child's pid is that of what it runs.
-  const [file = '', ...rest] =
-    core === undefined ? command : ['taskset', '--cpu-list', String(core), ...command];
+  const core = options.role && PLAN[options.role];
+  const cores = core === undefined ? CORES : [core];
+  const [file = '', ...rest] = onCores(cores, [process.execPath, ...args]);
   const child = spawn(file, rest, {
     stdio:
       options.output === 'ipc'
@@ -49,7 +51,8 @@ export function spawnProgram(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
 ): { child: ChildProcess; stop(): Promise<void> } {
-  const child = spawn(program, args, { stdio: 'ignore', env });
+  const [file = '', ...rest] = onCores(CORES, [program, ...args]);
+  const child = spawn(file, rest, { stdio: 'ignore', env });
   const pid = pidOf(child);
   // Some start their real process apart from themselves, so a signal to the group is not enough.
   const endAll = () => {
@@ -102,10 +105,29 @@ export async function endProcess(
   await gone;
 }
 
-/** Nothing on a single core, or where there is no taskset: then the scheduler decides. */
+/** Nothing where a process cannot be kept to a core: then the scheduler decides. */
 export function corePlan(): Partial<Record<Role, number>> {
-  if (availableParallelism() < 2) return {};
-  const [subject, load, upstream] = allowedCores();
+  return PLAN;
+}
+
+/** This process leaves the core of what is measured too. Its children do not take after it: see `onCores`. */
+export function stepAside(): void {
+  const others = CORES.filter((core) => core !== PLAN.subject);
+  if (PLAN.subject === undefined) return;
+  spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', others.join(','), `${process.pid}`]);
+}
+
+function hasTaskset(): boolean {
+  return spawnSync('taskset', ['--version']).status === 0;
+}
+
+function planOf(cores: readonly number[]): Partial<Record<Role, number>> {
+  const [subject, load, upstream] = cores;
   if (subject === undefined || load === undefined) return {};
   return { subject, load, upstream: upstream ?? load };
+}
+
+/** taskset replaces itself with the command: the child's pid is that of what it runs. */
+function onCores(cores: readonly number[], command: readonly string[]): readonly string[] {
+  return cores.length === 0 ? command : ['taskset', '--cpu-list', cores.join(','), ...command];
 }

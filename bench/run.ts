@@ -11,7 +11,7 @@ import { buildGateway, SOURCE_MAIN } from './build.ts';
 import { RESULTS, temporaryFolder } from './gateway-process.ts';
 import { modeOf, USAGE } from './modes.ts';
 import type { Plan } from './plan.ts';
-import { corePlan } from './processes.ts';
+import { corePlan, stepAside } from './processes.ts';
 import { startSetup } from './setup.ts';
 import type { Table } from './table.ts';
 
@@ -25,6 +25,7 @@ async function run(args: string[]): Promise<number> {
   }
   const startedAt = new Date();
   const program = mode.fromSources ? SOURCE_MAIN : await buildGateway(temporaryFolder('build-'));
+  stepAside();
   const setup = await startSetup(mode.plan, program);
   const machineBefore = machine();
   console.log(`${machineBefore}\n`);

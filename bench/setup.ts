@@ -141,12 +141,20 @@ export function allSubjects(setup: Setup): Promise<Subject[]> {
 }
 
 async function startAll(setup: Setup): Promise<Subject[]> {
-  return [
+  const subjects = [
     await startGatewaySubject(setup),
     await startRelay(setup, 'sdk'),
     await startRelay(setup, 'lean'),
     directSubject(setup),
   ];
+  for (const subject of subjects) await season(setup, subject);
+  return subjects;
+}
+
+/** It answers for a while: what V8 compiles meanwhile a process that serves has compiled long ago. */
+async function season({ plan, load }: Setup, { target }: Subject): Promise<void> {
+  if (plan.seasonMs === 0) return;
+  await load.run('alone', { target, warmUpMs: 0, askMs: plan.seasonMs });
 }
 
 export async function stopAll(subjects: readonly Subject[]): Promise<void> {
