@@ -24,6 +24,7 @@ import {
   withSeq,
 } from './protocol/frames.ts';
 import { buildHello } from './protocol/hello.ts';
+import { sharedFrame } from './protocol/shared-frame.ts';
 import { type KeyScope, mainSessionKey, resolveSessionKey } from './session-keys.ts';
 import type { Ticked, Ticks } from './ticks.ts';
 import { judgeDevice } from './trust/device.ts';
@@ -34,7 +35,8 @@ import { newLine, type Served, type Turnstile } from './turnstile.ts';
 /** What a connection needs of the network. Calls on a socket that is gone do nothing. */
 export interface Socket {
   /** `buffered`: the network did not take all of it; `drained` will be called when it has. */
-  send(text: string): 'sent' | 'buffered' | 'gone';
+  /** One text frame; bytes are its UTF-8, and read before this returns. */
+  send(frame: string | Uint8Array): 'sent' | 'buffered' | 'gone';
   end(code: number, reason: string): void;
   ping(): void;
   /** Ends it without a word. */
@@ -134,7 +136,7 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
       // After a pause of this process its answer may have come and not been read yet: that is next.
       setImmediate(() => this.#peer.heard || this.cut('peer_silent'));
     }
-    this.sendEvent(body);
+    this.sendEvent(body, true);
     this.#socket.ping();
   }
 
@@ -171,8 +173,9 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     return this.#phase === 'connected';
   }
 
-  sendEvent(body: string): void {
-    this.#send(withSeq(body, ++this.#seq));
+  sendEvent(body: string, isShared = false): void {
+    const seq = ++this.#seq;
+    this.#send(isShared ? sharedFrame(body, seq) : withSeq(body, seq));
   }
 
   watchesMessages(sessionKey: string): boolean {
@@ -377,15 +380,15 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     this.#send(text);
   }
 
-  #send(text: string): void {
+  #send(frame: string | Uint8Array): void {
     if (this.#phase === 'closed') return;
-    if (this.congested && this.#wouldOverflow(text)) return this.close(CLOSES.slowConsumer);
-    if (this.#socket.send(text) === 'buffered') this.congested = true;
+    if (this.congested && this.#wouldOverflow(frame.length)) return this.close(CLOSES.slowConsumer);
+    if (this.#socket.send(frame) === 'buffered') this.congested = true;
   }
 
-  #wouldOverflow(text: string): boolean {
+  #wouldOverflow(length: number): boolean {
     const { maxBufferedBytes } = this.#deps.services.config().gateway.limits;
-    return this.#socket.bufferedBytes() + text.length > maxBufferedBytes;
+    return this.#socket.bufferedBytes() + length > maxBufferedBytes;
   }
 
   /** The operator must be able to see why a page fails; trust's own rule was logged at the upgrade. */

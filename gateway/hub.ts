@@ -19,8 +19,8 @@ export interface Subscriber {
   readonly congested: boolean;
   readonly watchesSessions: boolean;
   watchesMessages(sessionKey: string): boolean;
-  /** `body` is an event frame up to its `seq`. */
-  sendEvent(body: string): void;
+  /** `body` is an event frame up to its `seq`; `isShared` if others get the same one before or after. */
+  sendEvent(body: string, isShared?: boolean): void;
 }
 
 export interface Hub {
@@ -91,7 +91,9 @@ export function createHub(options: HubOptions): Hub {
     audiences.get(principal.userId)?.get(principal.instanceId);
 
   function broadcast(principal: Principal, body: string): void {
-    for (const subscriber of audience(principal) ?? []) subscriber.sendEvent(body);
+    const readers = audience(principal);
+    if (!readers) return;
+    for (const reader of readers) reader.sendEvent(body, readers.size > 1);
   }
 
   function toAgentListeners(principal: Principal, body: () => string): void {
@@ -118,12 +120,12 @@ export function createHub(options: HubOptions): Hub {
     const chat = channel.events.delta(text);
     let agent: string | undefined;
     for (const reader of readers) {
-      if (behind.get(reader)?.has(channel)) continue;
+      if (behind.size > 0 && behind.get(reader)?.has(channel)) continue;
       if (reader.congested) {
         owe(reader, channel, from);
         continue;
       }
-      reader.sendEvent(chat);
+      reader.sendEvent(chat, readers.size > 1);
       if (reader.wantsAgentEvents) reader.sendEvent((agent ??= channel.events.assistant(text)));
     }
   }

@@ -192,10 +192,10 @@ class UwsSocket implements Socket {
     return this.#ws?.getBufferedAmount() === 0;
   }
 
-  send(text: string): 'sent' | 'buffered' | 'gone' {
+  send(frame: string | Uint8Array): 'sent' | 'buffered' | 'gone' {
     if (!this.#ws) return 'gone';
     // 0: part of it waits in the library's buffer; 2 (dropped) cannot be without a limit.
-    return this.#ws.send(text, false) === 0 ? 'buffered' : 'sent';
+    return this.#ws.send(frame, false) === 0 ? 'buffered' : 'sent';
   }
 
   end(code: number, reason: string): void {
