@@ -64,15 +64,15 @@ export function onSignInElsewhere(handler: () => void): () => void {
   };
 }
 
-/** Drops the tokens; what is cached of conversations goes with `forgetEverything`. */
+/** Drops the tokens; what is kept of conversations waits for its user, or goes with `forgetUser`. */
 export function dropTokens(): void {
   dropItem(ACCESS);
   dropItem(REFRESH);
 }
 
-/** Signing out on a shared computer leaves nothing to read. */
-export function forgetEverything(): void {
+/** Signing out on a shared computer leaves nothing of the user's to read. */
+export function forgetUser(userId: string): void {
   dropTokens();
   dropItem(USER);
-  clearShelves();
+  clearShelves(userId);
 }

@@ -65,7 +65,7 @@ function quietly<T>(work: (store: Storage) => T): T | undefined {
 }
 
 export function openShelf(userId: string, instanceId: string): Shelf {
-  const at = `${ROOT}${userId}:${instanceId}:`;
+  const at = `${shelvesOf(userId)}${segment(instanceId)}:`;
   return {
     read(name) {
       const kept = readItem(at + name);
@@ -88,11 +88,33 @@ export function openShelf(userId: string, instanceId: string): Shelf {
   };
 }
 
-/** All that was kept of anybody's conversations. */
-export function clearShelves(): void {
+/**
+ * All that was kept of this user's conversations. Of others goes what can be had again: on a shared
+ * computer the less is left the better, but what they wrote and is nowhere else is theirs to send.
+ */
+export function clearShelves(userId: string): void {
+  const own = shelvesOf(userId);
   for (const key of storedKeys()) {
-    if (key.startsWith(ROOT)) dropItem(key);
+    if (key.startsWith(own) || CACHES.test(key)) dropItem(key);
   }
+}
+
+/** How many values a user has whose names begin so, whichever the instance. */
+export function countOnShelves(userId: string, prefix: string): number {
+  const own = shelvesOf(userId);
+  const names = storedKeys()
+    .filter((key) => key.startsWith(own))
+    .map((key) => key.slice(key.indexOf(':', own.length) + 1));
+  return names.filter((name) => name.startsWith(prefix)).length;
+}
+
+function shelvesOf(userId: string): string {
+  return `${ROOT}${segment(userId)}:`;
+}
+
+/** Without the sign that separates: nobody's shelves begin with the name of another's. */
+function segment(id: string): string {
+  return id.replaceAll('%', '%25').replaceAll(':', '%3A');
 }
 
 /** A setting of the device, the same for everybody who uses it. */

@@ -13,6 +13,12 @@ export const en = {
   userName: 'User name',
   password: 'Password',
   signOut: 'Sign out',
+  signOutTitle: 'Sign out without sending?',
+  signOutBody: (n: number) =>
+    n === 1
+      ? 'One message has not been sent yet. Signing out discards it.'
+      : `${n} messages have not been sent yet. Signing out discards them.`,
+  signOutDiscard: 'Discard and sign out',
   wrongPassword: 'The user name or the password is not right.',
   badTicket:
     'This sign-in link has been used or has expired. Ask for a new one, or sign in with your password.',

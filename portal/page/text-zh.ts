@@ -15,6 +15,9 @@ export const zh: Texts = {
   userName: '用户名',
   password: '密码',
   signOut: '退出登录',
+  signOutTitle: '不发送就退出登录？',
+  signOutBody: (n) => `有 ${n} 条消息尚未发送，退出登录后将被丢弃。`,
+  signOutDiscard: '丢弃并退出',
   wrongPassword: '用户名或密码不正确。',
   badTicket: '此登录链接已使用或已过期。请索取新的链接，或使用密码登录。',
   tooManyTries: (seconds) =>

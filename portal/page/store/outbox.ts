@@ -4,7 +4,7 @@
  */
 
 import { type ReadonlySignal, signal } from '@preact/signals';
-import type { Shelf } from '../storage.ts';
+import { countOnShelves, type Shelf } from '../storage.ts';
 import { count, isFields, list, text } from '../wire.ts';
 
 export interface Attachment {
@@ -50,23 +50,30 @@ export interface Outbox {
   end(): void;
 }
 
+const PREFIX = 'out:';
+
+/** Messages of a user that wait on this device, to whichever instance. */
+export function countUnsent(userId: string): number {
+  return countOnShelves(userId, PREFIX);
+}
+
 export function openOutbox(shelf: Shelf): Outbox {
   const kept = shelf
-    .names('out:')
+    .names(PREFIX)
     .flatMap((name) => readEntry(shelf.read(name)) ?? [])
     .toSorted((a, b) => a.createdAt - b.createdAt);
   const entries = signal<readonly Outgoing[]>(kept);
   const keep = (entry: Outgoing) => {
     // Pictures may be more than the device keeps; then the words are kept at least.
-    if (!shelf.write(`out:${entry.runId}`, entry)) {
-      shelf.write(`out:${entry.runId}`, { ...entry, attachments: [] });
+    if (!shelf.write(`${PREFIX}${entry.runId}`, entry)) {
+      shelf.write(`${PREFIX}${entry.runId}`, { ...entry, attachments: [] });
     }
   };
   const forget = (runId: string) => {
     entries.value = entries.value.filter((each) => each.runId !== runId);
   };
   const stopListening = shelf.onRemoved((name) => {
-    if (name.startsWith('out:')) forget(name.slice('out:'.length));
+    if (name.startsWith(PREFIX)) forget(name.slice(PREFIX.length));
   });
   return {
     entries,
@@ -86,11 +93,11 @@ export function openOutbox(shelf: Shelf): Outbox {
       });
     },
     remove(runId) {
-      shelf.remove(`out:${runId}`);
+      shelf.remove(`${PREFIX}${runId}`);
       forget(runId);
     },
     refreshed(runId) {
-      const stored = readEntry(shelf.read(`out:${runId}`));
+      const stored = readEntry(shelf.read(`${PREFIX}${runId}`));
       const known = entries.value.find((each) => each.runId === runId);
       if (!stored || !known) {
         forget(runId);

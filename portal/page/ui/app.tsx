@@ -5,7 +5,7 @@ import { type Actions, createActions } from '../actions.ts';
 import type { Address } from '../address.ts';
 import type { Portal } from '../api.ts';
 import { type Chat, createChat } from '../chat.ts';
-import { dropTokens, forgetEverything, onSignInElsewhere, signedInUser } from '../sign-in.ts';
+import { dropTokens, forgetUser, onSignInElsewhere, signedInUser } from '../sign-in.ts';
 import { ChatView } from './chat-view.tsx';
 import { InstancePicker } from './instance-picker.tsx';
 import { SignInPage } from './sign-in-page.tsx';
@@ -41,7 +41,7 @@ export function App({ portal, address, badTicket }: Props) {
   }
   const signOut = () => {
     void portal.logout();
-    forgetEverything();
+    forgetUser(userId);
     setEnded(false);
     look();
   };
@@ -84,6 +84,12 @@ function InstanceChat(props: ChatProps) {
     return () => made.chat.end();
   }, [made]);
   return (
-    <ChatView chat={made.chat} actions={made.actions} onSignIn={onSignIn} onSignOut={onSignOut} />
+    <ChatView
+      chat={made.chat}
+      actions={made.actions}
+      userId={userId}
+      onSignIn={onSignIn}
+      onSignOut={onSignOut}
+    />
   );
 }

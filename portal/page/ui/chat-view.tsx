@@ -15,11 +15,12 @@ import { canEdit } from './user-message.tsx';
 interface Props {
   readonly chat: Chat;
   readonly actions: Actions;
+  readonly userId: string;
   readonly onSignIn: () => void;
   readonly onSignOut: () => void;
 }
 
-export function ChatView({ chat, actions, onSignIn, onSignOut }: Props) {
+export function ChatView({ chat, actions, userId, onSignIn, onSignOut }: Props) {
   const [railOpen, setRailOpen] = useState(false);
   const [searching, setSearching] = useState(false);
   const [editing, setEditing] = useState<string>();
@@ -79,6 +80,7 @@ export function ChatView({ chat, actions, onSignIn, onSignOut }: Props) {
       <Rail
         chat={chat}
         actions={actions}
+        userId={userId}
         isOpen={railOpen}
         onClose={() => setRailOpen(false)}
         onSearch={() => {

@@ -5,8 +5,8 @@ import type { Actions } from '../actions.ts';
 import type { Chat } from '../chat.ts';
 import { language, texts } from '../i18n.ts';
 import type { Session } from '../store/sessions.ts';
+import { Confirm } from './confirm.tsx';
 import { groupByDay } from './days.ts';
-import { Dialog } from './dialog.tsx';
 import { rescueFocus } from './focus.ts';
 import { Close, NewChat, Pencil, Search, Trash } from './icons.tsx';
 import { Settings } from './settings.tsx';
@@ -14,13 +14,15 @@ import { Settings } from './settings.tsx';
 interface Props {
   readonly chat: Chat;
   readonly actions: Actions;
+  readonly userId: string;
   readonly isOpen: boolean;
   readonly onClose: () => void;
   readonly onSearch: () => void;
   readonly onSignOut: () => void;
 }
 
-export function Rail({ chat, actions, isOpen, onClose, onSearch, onSignOut }: Props) {
+export function Rail(props: Props) {
+  const { chat, actions, userId, isOpen, onClose, onSearch, onSignOut } = props;
   const t = texts.value;
   const { sessions, hasMore } = chat.sessions;
   const [removing, setRemoving] = useState<Session>();
@@ -85,27 +87,15 @@ export function Rail({ chat, actions, isOpen, onClose, onSearch, onSignOut }: Pr
           </button>
         )}
       </div>
-      <Settings onSignOut={onSignOut} />
+      <Settings userId={userId} onSignOut={onSignOut} />
       {removing && (
-        <Dialog label={t.removeTitle} class="ask" onClose={() => setRemoving(undefined)}>
-          <h2>{t.removeTitle}</h2>
-          <p>{t.removeBody(removing.title ?? t.untitled)}</p>
-          <div class="editor-row">
-            <button type="button" class="plain" onClick={() => setRemoving(undefined)}>
-              {t.cancel}
-            </button>
-            <button
-              type="button"
-              class="danger"
-              onClick={() => {
-                void actions.remove(removing.key).then(rescueFocus);
-                setRemoving(undefined);
-              }}
-            >
-              {t.remove}
-            </button>
-          </div>
-        </Dialog>
+        <Confirm
+          title={t.removeTitle}
+          body={t.removeBody(removing.title ?? t.untitled)}
+          action={t.remove}
+          onConfirm={() => void actions.remove(removing.key).then(rescueFocus)}
+          onClose={() => setRemoving(undefined)}
+        />
       )}
     </nav>
   );

@@ -1,11 +1,25 @@
+import { useState } from 'preact/hooks';
 import { chooseLanguage, language, texts } from '../i18n.ts';
 import { signedInUser } from '../sign-in.ts';
+import { countUnsent } from '../store/outbox.ts';
 import { chooseTheme, theme } from '../theme.ts';
+import { Confirm } from './confirm.tsx';
+
+interface Props {
+  readonly userId: string;
+  readonly onSignOut: () => void;
+}
 
 /** Who is signed in, the language, the appearance. */
-export function Settings({ onSignOut }: { readonly onSignOut: () => void }) {
+export function Settings({ userId, onSignOut }: Props) {
   const t = texts.value;
   const user = signedInUser();
+  const [unsent, setUnsent] = useState(0);
+  const signOut = () => {
+    const waiting = countUnsent(userId);
+    if (waiting > 0) setUnsent(waiting);
+    else onSignOut();
+  };
   return (
     <footer class="rail-foot">
       <div class="switches">
@@ -14,10 +28,19 @@ export function Settings({ onSignOut }: { readonly onSignOut: () => void }) {
       </div>
       <div class="who">
         <span class="who-name">{user?.name}</span>
-        <button type="button" class="link" onClick={onSignOut}>
+        <button type="button" class="link" onClick={signOut}>
           {t.signOut}
         </button>
       </div>
+      {unsent > 0 && (
+        <Confirm
+          title={t.signOutTitle}
+          body={t.signOutBody(unsent)}
+          action={t.signOutDiscard}
+          onConfirm={onSignOut}
+          onClose={() => setUnsent(0)}
+        />
+      )}
     </footer>
   );
 }
