@@ -48,6 +48,7 @@ export type ConnectionState =
       /** Milliseconds since the epoch. */
       readonly at: number;
     }
+  /** The browser says that there is no network; it is tried all the same, since that may be wrong. */
   | { readonly kind: 'offline' }
   | {
       readonly kind: 'stopped';
@@ -75,6 +76,16 @@ export interface ConnectionHandlers {
 
 const FIRST_DELAY_MS = 400;
 const LONGEST_DELAY_MS = 30_000;
+/** Ends in which nobody on the other side had a word to say. */
+const UNANSWERED: ReadonlySet<RetryReason> = new Set([
+  'portal_unreachable',
+  'handshake_failed',
+  'silent',
+  'cut',
+]);
+
+/** The same each time: to stay offline is no change. */
+const OFFLINE = { kind: 'offline' } as const;
 
 type Verdict =
   | { readonly next: 'again' }
@@ -96,10 +107,7 @@ export function createConnection(
   let attempt = 0;
   let over = false;
 
-  const connect = async () => {
-    clearTimeout(timer);
-    attempt += 1;
-    const mine = attempt;
+  const connect = () => {
     const before = state.value;
     if (before.kind !== 'connecting') {
       state.value = {
@@ -107,6 +115,18 @@ export function createConnection(
         after: before.kind === 'retrying' ? before.reason : undefined,
       };
     }
+    void attemptOnce();
+  };
+  /** Without a network most attempts end as the one before: a word about each would only flicker. */
+  const connectBySelf = () => {
+    if (state.value.kind === 'offline') void attemptOnce();
+    else connect();
+  };
+
+  const attemptOnce = async () => {
+    clearTimeout(timer);
+    drop('again');
+    const mine = attempt;
     try {
       const session = await portal.createSession(instanceId);
       if (mine !== attempt || over) return;
@@ -140,7 +160,7 @@ export function createConnection(
       case 'again':
         renewals += 1;
         if (renewals > 1) wait('token_refused');
-        else void connect();
+        else connect();
         return;
       case 'retry':
         wait(verdict.reason, verdict.afterMs);
@@ -151,17 +171,15 @@ export function createConnection(
   };
 
   const wait = (reason: RetryReason, afterMs?: number) => {
-    if (!navigator.onLine) {
-      state.value = { kind: 'offline' };
-      return;
-    }
     failures += 1;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
     // Half of it by chance: pages that lost the same gateway do not come back in one instant.
     const delay = Math.max(afterMs ?? 0, longest / 2 + (Math.random() * longest) / 2);
-    state.value = { kind: 'retrying', reason, at: Date.now() + delay };
-    timer = setTimeout(() => void connect(), delay);
+    const offline = !navigator.onLine && UNANSWERED.has(reason);
+    state.value = offline ? OFFLINE : { kind: 'retrying', reason, at: Date.now() + delay };
+    timer = setTimeout(connectBySelf, delay);
   };
+  const waits = () => state.value.kind === 'offline' || state.value.kind === 'retrying';
 
   const drop = (reason: string) => {
     attempt += 1;
@@ -174,15 +192,15 @@ export function createConnection(
     if (state.value.kind === 'stopped') return;
     drop('offline');
     clearTimeout(timer);
-    state.value = { kind: 'offline' };
+    wait('cut');
   };
   const onOnline = () => {
-    if (state.value.kind === 'offline' || state.value.kind === 'retrying') void connect();
+    if (waits()) connect();
   };
   const onVisible = () => {
     if (document.visibilityState !== 'visible') return;
     socket?.check();
-    if (state.value.kind === 'retrying') void connect();
+    if (waits()) connectBySelf();
   };
 
   return {
@@ -191,13 +209,12 @@ export function createConnection(
       addEventListener('offline', onOffline);
       addEventListener('online', onOnline);
       document.addEventListener('visibilitychange', onVisible);
-      void connect();
+      connect();
     },
     retryNow() {
       if (state.value.kind === 'connected') return;
-      drop('retry');
       renewals = 0;
-      void connect();
+      connect();
     },
     request(method, params) {
       if (socket && state.value.kind === 'connected') return socket.request(method, params);

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Chat } from '../chat.ts';
 import type { ConnectionState } from '../connection.ts';
 import { texts } from '../i18n.ts';
+import { rescueFocus } from './focus.ts';
 import { itemsOf } from './items.ts';
 
 interface Props {
@@ -47,14 +48,17 @@ function Said({ state, chat, onSignIn }: Props & { readonly state: ConnectionSta
     case 'connected':
       return <Connected chat={chat} modelConfigured={state.hello.modelConfigured} />;
     case 'offline':
-      return <span>{t.offline}</span>;
+      return (
+        <>
+          <span>{t.offline}</span>
+          <TryNow chat={chat} />
+        </>
+      );
     case 'retrying':
       return (
         <>
           <Countdown reason={t.retryReasons[state.reason]} at={state.at} />
-          <button type="button" class="link" onClick={() => chat.connection.retryNow()}>
-            {t.retryNow}
-          </button>
+          <TryNow chat={chat} />
         </>
       );
     case 'stopped': {
@@ -68,7 +72,10 @@ function Said({ state, chat, onSignIn }: Props & { readonly state: ConnectionSta
           <button
             type="button"
             class="link"
-            onClick={() => (signedOut ? onSignIn() : chat.connection.retryNow())}
+            onClick={() => {
+              if (signedOut) onSignIn();
+              else tryNow(chat);
+            }}
           >
             {signedOut ? t.signIn : t.tryAgain}
           </button>
@@ -76,6 +83,20 @@ function Said({ state, chat, onSignIn }: Props & { readonly state: ConnectionSta
       );
     }
   }
+}
+
+/** The button that asked for it goes meanwhile. */
+function tryNow(chat: Chat): void {
+  chat.connection.retryNow();
+  rescueFocus();
+}
+
+function TryNow({ chat }: Pick<Props, 'chat'>) {
+  return (
+    <button type="button" class="link" onClick={() => tryNow(chat)}>
+      {texts.value.retryNow}
+    </button>
+  );
 }
 
 function Connected({

@@ -8,6 +8,9 @@ import { answers, composer, connected, say, scene } from './support/scene.ts';
 
 const shared = scene();
 
+/** A browser that says that there is no network, whatever there is. */
+const OFFLINE = "Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false })";
+
 /** Puts the stub portal right again, whatever a test did to it. */
 function mend(): void {
   Object.assign(shared.portal, {
@@ -288,6 +291,53 @@ describe('a connection that is lost', () => {
     await context.setOffline(false);
     await answers(page).getByText('You said: written offline').waitFor();
     expect(await page.locator('.bubble').count()).toBe(1);
+  });
+
+  test('in a browser that wrongly says that there is no network is tried all the same', async () => {
+    const { page, context } = await shared.open();
+    await context.addInitScript(OFFLINE);
+    await page.clock.install();
+    await page.route('**/api/**', (route) => route.abort());
+    await page.reload();
+    const status = page.getByRole('status');
+    await status.getByText('You are offline').waitFor();
+    await say(page, 'written all the same');
+    await page.getByText('Waits for the connection').waitFor();
+    await page.evaluate(`{
+      const line = document.querySelector('.status');
+      window.states = [];
+      new MutationObserver(() => states.push(line.dataset.state)).observe(line, { attributes: true });
+    }`);
+    await page.unroute('**/api/**');
+    await page.clock.fastForward('01:00');
+    await answers(page).getByText('You said: written all the same').waitFor();
+    // Attempts in the background are no news until one is the last.
+    expect(await page.evaluate('states')).toEqual(['connected']);
+  });
+
+  test('in such a browser is tried at once when told so, and the focus stays where one writes', async () => {
+    const { page, context } = await shared.open();
+    await context.addInitScript(OFFLINE);
+    shared.portal.create = { status: 503, code: 'unavailable', retryAfter: 60 };
+    await page.reload();
+    await page.getByRole('status').getByText('You are offline').waitFor();
+    mend();
+    await page.getByRole('button', { name: 'Try now' }).press('Enter');
+    await connected(page);
+    const focused = () => page.evaluate("document.activeElement.closest('.composer') !== null");
+    await expect.poll(focused).toBe(true);
+  });
+
+  test('is told as the other side tells it, if that says anything', async () => {
+    const { page, context } = await shared.open();
+    await context.addInitScript(OFFLINE);
+    shared.portal.create = { status: 429, code: 'rate_limited', retryAfter: 30 };
+    await page.reload();
+    await page.getByRole('status').getByText('Too many connections').first().waitFor();
+    mend();
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await connected(page);
+    expect(await page.getByText('You are offline').count()).toBe(0);
   });
 
   test('by revoked access asks the portal, which tells why', async () => {
