@@ -5,6 +5,7 @@ import type { Actions } from '../actions.ts';
 import type { Chat } from '../chat.ts';
 import { texts } from '../i18n.ts';
 import { Composer } from './composer.tsx';
+import { rescueFocus } from './focus.ts';
 import { Header } from './header.tsx';
 import { Rail } from './rail.tsx';
 import { SearchDialog } from './search.tsx';
@@ -134,6 +135,10 @@ function Greeting({ chat, actions }: Pick<Props, 'chat' | 'actions'>) {
   const state = chat.connection.state.value;
   const stuck =
     state.kind === 'connecting' ? state.after !== undefined : state.kind !== 'connected';
+  const begin = (starter: string) => {
+    actions.send(starter, []);
+    rescueFocus();
+  };
   if (!known && !stuck) return <div class="greeting" />;
   return (
     <div class="greeting">
@@ -141,7 +146,7 @@ function Greeting({ chat, actions }: Pick<Props, 'chat' | 'actions'>) {
       <ul class="starters">
         {starters.slice(0, 3).map((starter) => (
           <li key={starter}>
-            <button type="button" dir="auto" onClick={() => actions.send(starter, [])}>
+            <button type="button" dir="auto" onClick={() => begin(starter)}>
               {starter}
             </button>
           </li>

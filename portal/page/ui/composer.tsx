@@ -6,6 +6,7 @@ import type { Chat } from '../chat.ts';
 import { texts } from '../i18n.ts';
 import { bytesOf } from '../socket/socket.ts';
 import type { Attachment } from '../store/outbox.ts';
+import { focusComposer, rescueFocus } from './focus.ts';
 import { Close, Image, Stop, Up } from './icons.tsx';
 import { type Limits, MOST_IMAGES, readFiles } from './images.ts';
 
@@ -36,7 +37,7 @@ export function Composer({ chat, actions, editLast }: Props) {
   useLayoutEffect(() => fit(area.current), [draft, key]);
   useEffect(() => {
     setProblem(undefined);
-    if (matchMedia('(hover: hover)').matches) area.current?.focus();
+    focusComposer();
   }, [key]);
 
   const shownKey = useRef(key);
@@ -68,6 +69,8 @@ export function Composer({ chat, actions, editLast }: Props) {
     // It stands where Send stood: a double-click there must not stop what it began.
     const isSecond = event.detail > 1 || performance.now() - clickedAt.current < DOUBLE_CLICK_MS;
     if (event.detail === 0 || !isSecond) actions.stop();
+    // At once: what is typed until the answer has ended is not lost either.
+    focusComposer();
   };
   const onKeyDown = (event: KeyboardEvent) => {
     // During a composition Enter picks a word; Safari ends it before the key, hence the old code 229.
@@ -98,7 +101,10 @@ export function Composer({ chat, actions, editLast }: Props) {
               <button
                 type="button"
                 aria-label={t.removeImage(image.name)}
-                onClick={() => setImages(images.toSpliced(at, 1))}
+                onClick={() => {
+                  setImages(images.toSpliced(at, 1));
+                  rescueFocus();
+                }}
               >
                 <Close />
               </button>
@@ -133,17 +139,7 @@ export function Composer({ chat, actions, editLast }: Props) {
           onFiles={(files) => void add(files)}
         />
         <span class="grow" />
-        {running && (
-          <button
-            type="button"
-            class="round stop"
-            aria-label={t.stop}
-            title={`${t.stop} (Esc)`}
-            onClick={stop}
-          >
-            <Stop />
-          </button>
-        )}
+        {running && <StopButton onClick={stop} />}
         {(!running || !empty) && (
           <button
             type="submit"
@@ -157,6 +153,23 @@ export function Composer({ chat, actions, editLast }: Props) {
         )}
       </div>
     </form>
+  );
+}
+
+/** An answer ends when it likes, whoever has the focus on this. */
+function StopButton({ onClick }: { readonly onClick: (event: MouseEvent) => void }) {
+  const t = texts.value;
+  useLayoutEffect(() => rescueFocus, []);
+  return (
+    <button
+      type="button"
+      class="round stop"
+      aria-label={t.stop}
+      title={`${t.stop} (Esc)`}
+      onClick={onClick}
+    >
+      <Stop />
+    </button>
   );
 }
 

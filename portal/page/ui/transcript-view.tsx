@@ -5,6 +5,7 @@ import type { Actions } from '../actions.ts';
 import type { Chat } from '../chat.ts';
 import { perFrame } from '../frame.ts';
 import { texts } from '../i18n.ts';
+import { rescueFocus } from './focus.ts';
 import { Down } from './icons.tsx';
 import { type Item, itemsOf } from './items.ts';
 import { Row } from './row.tsx';
@@ -104,6 +105,10 @@ export function TranscriptView(props: Props) {
     };
   }, []);
 
+  const toEnd = () => {
+    scroller.current?.toEnd();
+    rescueFocus();
+  };
   const above = heightOf(keys, 0, visible.from, heights.current);
   const below = heightOf(keys, visible.to, keys.length, heights.current);
   const hasOlder = transcript.nextOffset.value !== undefined;
@@ -140,7 +145,7 @@ export function TranscriptView(props: Props) {
         </div>
       </div>
       {away && items.length > 0 && (
-        <button type="button" class="to-end" onClick={() => scroller.current?.toEnd()}>
+        <button type="button" class="to-end" onClick={toEnd}>
           <Down />
           <span>{texts.value.toEnd}</span>
         </button>

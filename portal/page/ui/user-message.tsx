@@ -120,11 +120,15 @@ function Fate({
     actions.discard(entry);
     rescueFocus();
   };
+  const retry = () => {
+    actions.retry(entry);
+    rescueFocus();
+  };
   if (entry.failed !== undefined) {
     return (
       <p class="note problem" role="alert">
         {t.notSent}: {reasonOf(entry)}{' '}
-        <button type="button" class="link" onClick={() => actions.retry(entry)}>
+        <button type="button" class="link" onClick={retry}>
           {t.retry}
         </button>{' '}
         <button type="button" class="link" onClick={discard}>

@@ -19,7 +19,7 @@ import {
   says,
   text,
 } from '../../support/upstream/openai.ts';
-import { answers, connected, say, scene } from './support/scene.ts';
+import { answers, composer, connected, say, scene } from './support/scene.ts';
 
 const RICH = [
   '## A heading',
@@ -142,12 +142,11 @@ describe('accessibility', () => {
     await page.getByRole('button', { name: 'New conversation' }).click();
     await say(page, 'where is the focus');
     await answers(page).waitFor();
-    const composer = page.getByRole('textbox', { name: 'Message', exact: true });
     const isBack = async () => {
       const found = () => page.evaluate("document.activeElement.closest('.composer') !== null");
       await expect.poll(found).toBe(true);
     };
-    await composer.press('ArrowUp');
+    await composer(page).press('ArrowUp');
     await page.getByRole('textbox', { name: 'Edit the message' }).press('Escape');
     await isBack();
     await page.getByRole('button', { name: 'New answer' }).press('Enter');
@@ -157,6 +156,43 @@ describe('accessibility', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).press('Enter');
     await page.locator('.session').waitFor({ state: 'detached' });
     await isBack();
+    await page.getByRole('button', { name: 'Write a haiku' }).press('Enter');
+    await answers(page).waitFor();
+    await isBack();
+  });
+
+  test('the focus is in the composer from the click on Stop on, but on a phone', async () => {
+    const hold = gate();
+    shared.upstream.when(
+      says('on and on'),
+      events(role(), text('So far'), hold.promise, finish('stop'), DONE),
+    );
+    const focused = "document.activeElement.closest('.composer textarea') !== null";
+    const { page } = await shared.open();
+    await say(page, 'on and on');
+    await page.locator('.live').getByText('So far').waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    expect(await page.evaluate(focused)).toBe(true);
+    await answers(page).getByText('Stopped').waitFor();
+    await page.keyboard.type('and then');
+    expect(await composer(page).inputValue()).toBe('and then');
+    // It may also end while somebody is about to stop it.
+    await say(page, 'on and on');
+    await page.locator('.live').getByText('So far').waitFor();
+    await page.getByRole('button', { name: 'Stop' }).focus();
+    hold.open();
+    await answers(page).nth(1).waitFor();
+    await expect.poll(() => page.evaluate(focused)).toBe(true);
+    // There it would bring up the keyboard.
+    const { page: phone } = await shared.open({ phone: true });
+    const again = gate();
+    shared.upstream.when(says('on the phone'), events(role(), text('So far'), again.promise));
+    await say(phone, 'on the phone');
+    await phone.locator('.live').getByText('So far').waitFor();
+    await phone.getByRole('button', { name: 'Stop' }).tap();
+    await answers(phone).getByText('Stopped').waitFor();
+    expect(await phone.evaluate(focused)).toBe(false);
+    again.open();
   });
 });
 
