@@ -106,6 +106,7 @@ export const en = {
   interrupted: 'This answer was interrupted when the server restarted.',
   waiting: 'Waits for the connection',
   sending: 'Sending…',
+  sendingSlowly: 'The connection seems slow. Your message is kept here and will be sent.',
   queued: 'Queued',
   notSent: 'Not sent',
   notSentReasons: {

@@ -100,6 +100,7 @@ export const zh: Texts = {
   interrupted: '服务重启，此回答被中断。',
   waiting: '等待连接',
   sending: '发送中…',
+  sendingSlowly: '连接似乎较慢。消息已保留在此，会继续发送。',
   queued: '排队中',
   notSent: '未发送',
   notSentReasons: {

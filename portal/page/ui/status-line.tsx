@@ -6,6 +6,7 @@ import type { ConnectionState } from '../connection.ts';
 import { texts } from '../i18n.ts';
 import { rescueFocus } from './focus.ts';
 import { itemsOf } from './items.ts';
+import { useLater } from './later.ts';
 
 interface Props {
   readonly chat: Chat;
@@ -117,11 +118,7 @@ function Connected({
 
 /** A connection that takes no time is not worth a word. */
 function Late({ children }: { readonly children: string }) {
-  const [due, setDue] = useState(false);
-  useEffect(() => {
-    const timer = setTimeout(() => setDue(true), 400);
-    return () => clearTimeout(timer);
-  }, []);
+  const due = useLater(400);
   return due ? <span>{children}</span> : null;
 }
 

@@ -10,6 +10,7 @@ import { CopyButton } from './copy-button.tsx';
 import { rescueFocus } from './focus.ts';
 import { Pencil } from './icons.tsx';
 import type { Item } from './items.ts';
+import { useLater } from './later.ts';
 import { Pictures, picturesOfEntry, picturesOfMessage } from './pictures.tsx';
 
 interface Props {
@@ -138,7 +139,7 @@ function Fate({
     );
   }
   const connected = chat.connection.state.value.kind === 'connected';
-  if (connected) return <p class="note late">{t.sending}</p>;
+  if (connected) return <Sending />;
   return (
     <p class="note">
       {t.waiting}{' '}
@@ -147,6 +148,16 @@ function Fate({
       </button>
     </p>
   );
+}
+
+/** Milliseconds without an acknowledgement after which it is said that this takes long. */
+const SLOW_MS = 5_000;
+
+/** A link may be dead for as long as the gateway's next sign of life is due before anybody knows. */
+function Sending() {
+  const t = texts.value;
+  const slow = useLater(SLOW_MS);
+  return <p class={slow ? 'note' : 'note late'}>{slow ? t.sendingSlowly : t.sending}</p>;
 }
 
 /** In the reader's language, where the code is one that a reader can do something about. */

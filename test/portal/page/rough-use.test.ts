@@ -209,6 +209,36 @@ describe('an acknowledgement', () => {
     ]);
   });
 
+  test('that is long in coming is told to be, and the message to be kept', async () => {
+    const { page } = await shared.open();
+    const held: (() => void)[] = [];
+    let dead = false;
+    await tap(
+      page,
+      ({ method }) => {
+        if (method === 'chat.send') dead = true;
+        return false;
+      },
+      (_, send) => {
+        if (dead) held.push(send);
+        else send();
+      },
+    );
+    await page.clock.install();
+    await page.reload();
+    await connected(page);
+    await say(page, 'into the void');
+    await page.getByText('Sending…').waitFor();
+    await page.clock.fastForward(5_000);
+    await page.getByText('The connection seems slow. Your message is kept here').waitFor();
+    expect(await page.getByText('Sending…').count()).toBe(0);
+    await expect.poll(() => held.length).toBeGreaterThan(0);
+    dead = false;
+    for (const send of held) send();
+    await answers(page).getByText('You said: into the void').waitFor();
+    expect(await told(page)).toEqual(['into the void', 'You said: into the void']);
+  });
+
   test('that is lost with its connection is made good by the history', async () => {
     const { page } = await shared.open();
     let lost = false;
