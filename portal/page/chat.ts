@@ -1,8 +1,8 @@
 /** One instance's chat: the connection and the stores, and how events of one change the other. */
 
 import { batch, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
-import type { Instance, Portal } from './api.ts';
-import { type Connection, createConnection } from './connection.ts';
+import type { Portal } from './api.ts';
+import { type Connection, createConnection, type StopReason } from './connection.ts';
 import { isFirstVisit, lastOpened } from './first-paint.ts';
 import { newId } from './ids.ts';
 import { plainText, readMessage } from './messages.ts';
@@ -28,7 +28,7 @@ export interface ChatOptions {
 }
 
 export interface Chat {
-  readonly instance: ReadonlySignal<Instance>;
+  readonly instance: ReadonlySignal<ShownInstance>;
   readonly connection: Connection;
   readonly sessions: SessionList;
   readonly outbox: Outbox;
@@ -54,8 +54,22 @@ export interface Chat {
   end(): void;
 }
 
+export interface ShownInstance {
+  readonly name: string;
+  readonly starters: readonly string[];
+  /** Whether the portal has said that this user may use it. Before, the name is what the address says. */
+  readonly granted: boolean;
+}
+
 export type Notice = 'needs_connection' | 'stops_later' | 'busy' | 'failed';
 
+/** What the portal says of an instance that this user may not use, or that is none. */
+const DENIALS: ReadonlySet<StopReason> = new Set([
+  'no_permission',
+  'instance_disabled',
+  'user_disabled',
+  'unknown_instance',
+]);
 /** Messages of a page of history. */
 export const PAGE = 50;
 /** A page that was refused is asked for again after this time. */
@@ -64,10 +78,10 @@ const RELOAD_MS = 3_000;
 export function createChat(options: ChatOptions): Chat {
   const { instanceId } = options;
   const shelf = openShelf(options.userId, instanceId);
-  const instance = signal<Instance>({
-    id: instanceId,
+  const instance = signal<ShownInstance>({
     name: options.shownName ?? instanceId,
     starters: [],
+    granted: false,
   });
   const sessions = openSessionList(shelf);
   const outbox = openOutbox(shelf);
@@ -232,8 +246,8 @@ export function createChat(options: ChatOptions): Chat {
   };
 
   const connection = createConnection(options.portal, instanceId, {
-    instance(found) {
-      instance.value = found;
+    instance({ name, starters }) {
+      instance.value = { name, starters, granted: true };
     },
     hello: (hello) => void onHello(hello.mainSessionKey),
     event: onEvent,
@@ -255,6 +269,11 @@ export function createChat(options: ChatOptions): Chat {
         if (pictures.known(id) === undefined) pictures.keep(id, mimeType, base64);
       });
     }
+  });
+  const stopDenying = effect(() => {
+    const state = connection.state.value;
+    if (state.kind !== 'stopped' || !DENIALS.has(state.reason)) return;
+    instance.value = { ...instance.peek(), granted: false };
   });
   const stopKeeping = effect(() => {
     const { key, messages, loaded } = current.value;
@@ -283,6 +302,7 @@ export function createChat(options: ChatOptions): Chat {
     end() {
       stopKeeping();
       stopKeepingPictures();
+      stopDenying();
       outbox.end();
       connection.end();
     },

@@ -129,7 +129,7 @@ export function ChatView({ chat, actions, userId, onSignIn, onSignOut }: Props) 
 
 function Greeting({ chat, actions }: Pick<Props, 'chat' | 'actions'>) {
   const t = texts.value;
-  const { name, starters } = chat.instance.value;
+  const { name, starters, granted } = chat.instance.value;
   // A greeting that goes away again would jump.
   const known = chat.current.value.loaded.value === 'yes';
   const state = chat.connection.state.value;
@@ -139,7 +139,8 @@ function Greeting({ chat, actions }: Pick<Props, 'chat' | 'actions'>) {
     actions.send(starter, []);
     rescueFocus();
   };
-  if (!known && !stuck) return <div class="greeting" />;
+  // Nor is anything promised in a name that is only the address's word.
+  if (!granted || (!known && !stuck)) return <div class="greeting" />;
   return (
     <div class="greeting">
       <h2 dir="auto">{t.greeting(name)}</h2>

@@ -25,6 +25,7 @@ const DOUBLE_CLICK_MS = 400;
 export function Composer({ chat, actions, editLast }: Props) {
   const t = texts.value;
   const { key } = chat.current.value;
+  const { name, granted } = chat.instance.value;
   const [draft, setDraft] = useDraft(chat, key);
   const [images, setImages] = useAttached(chat, key);
   const [problem, setProblem] = useState<string>();
@@ -123,7 +124,7 @@ export function Composer({ chat, actions, editLast }: Props) {
         value={draft}
         dir="auto"
         aria-label={t.messageLabel}
-        placeholder={t.placeholder(chat.instance.value.name)}
+        placeholder={granted ? t.placeholder(name) : t.messageLabel}
         onInput={(event) => setDraft(event.currentTarget.value)}
         onKeyDown={onKeyDown}
         onPaste={(event) => {

@@ -85,6 +85,29 @@ describe('a connection that cannot be made', () => {
     expect(await page.locator('.status').getAttribute('data-state')).toBe('connected');
   });
 
+  test('for want of a right greets nobody in the name of what the address says', async () => {
+    shared.portal.create = { status: 403, code: 'no_permission' };
+    const { page } = await shared.open({ address: '?instance_id=Bad%20Id' });
+    const status = page.getByRole('status');
+    await status.getByText('You have no right to use').waitFor();
+    expect(await page.getByRole('heading', { level: 2 }).allInnerTexts()).toEqual([]);
+    expect(await composer(page).getAttribute('placeholder')).toBe('Message');
+    shared.portal.create = { status: 503, code: 'unavailable', retryAfter: 60 };
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await status.getByText('The portal cannot be reached').first().waitFor({ state: 'attached' });
+    expect(await page.getByRole('heading', { level: 2 }).allInnerTexts()).toEqual([]);
+    mend();
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await page.getByText('What can Mika do for you?').waitFor();
+    expect(await composer(page).getAttribute('placeholder')).toBe('Message Mika');
+    // A right may also end while the greeting stands there.
+    shared.portal.create = { status: 403, code: 'no_permission' };
+    shared.portal.endAll(4003);
+    await status.getByText('You have no right to use').waitFor();
+    expect(await page.getByText('What can').count()).toBe(0);
+    mend();
+  });
+
   test('says that a device is asked for, and which setting its operator lacks', async () => {
     const config = testConfig();
     const strict = await startGateway({
