@@ -45,6 +45,8 @@ export type ConnectionState =
   | {
       readonly kind: 'retrying';
       readonly reason: RetryReason;
+      /** The number of the refusal, for the operator (docs/operations.md, what nginx decides). */
+      readonly code: number | undefined;
       /** Milliseconds since the epoch. */
       readonly at: number;
     }
@@ -87,9 +89,16 @@ const UNANSWERED: ReadonlySet<RetryReason> = new Set([
 /** The same each time: to stay offline is no change. */
 const OFFLINE = { kind: 'offline' } as const;
 
+interface Pause {
+  readonly reason: RetryReason;
+  readonly code?: number | undefined;
+  /** How long the other side asks to wait at least. */
+  readonly afterMs?: number | undefined;
+}
+
 type Verdict =
-  | { readonly next: 'again' }
-  | { readonly next: 'retry'; readonly reason: RetryReason; readonly afterMs?: number | undefined }
+  | { readonly next: 'again'; readonly code: number }
+  | ({ readonly next: 'retry' } & Pause)
   | { readonly next: 'stop'; readonly reason: StopReason; readonly detail?: string | undefined };
 
 export function createConnection(
@@ -159,24 +168,24 @@ export function createConnection(
     switch (verdict.next) {
       case 'again':
         renewals += 1;
-        if (renewals > 1) wait('token_refused');
+        if (renewals > 1) wait({ reason: 'token_refused', code: verdict.code });
         else connect();
         return;
       case 'retry':
-        wait(verdict.reason, verdict.afterMs);
+        wait(verdict);
         return;
       case 'stop':
         state.value = { kind: 'stopped', reason: verdict.reason, detail: verdict.detail };
     }
   };
 
-  const wait = (reason: RetryReason, afterMs?: number) => {
+  const wait = ({ reason, code, afterMs }: Pause) => {
     failures += 1;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
     // Half of it by chance: pages that lost the same gateway do not come back in one instant.
     const delay = Math.max(afterMs ?? 0, longest / 2 + (Math.random() * longest) / 2);
     const offline = !navigator.onLine && UNANSWERED.has(reason);
-    state.value = offline ? OFFLINE : { kind: 'retrying', reason, at: Date.now() + delay };
+    state.value = offline ? OFFLINE : { kind: 'retrying', reason, code, at: Date.now() + delay };
     timer = setTimeout(connectBySelf, delay);
   };
   const waits = () => state.value.kind === 'offline' || state.value.kind === 'retrying';
@@ -192,7 +201,7 @@ export function createConnection(
     if (state.value.kind === 'stopped') return;
     drop('offline');
     clearTimeout(timer);
-    wait('cut');
+    wait({ reason: 'cut' });
   };
   const onOnline = () => {
     if (waits()) connect();
@@ -247,7 +256,7 @@ function judgePortal(error: unknown): Verdict {
   }
   // The proxy's own word for a portal that it cannot reach.
   const reason = code === 'unavailable' ? 'portal_unreachable' : 'portal_error';
-  return { next: 'retry', reason, afterMs: retryAfterMs };
+  return { next: 'retry', reason, code: status, afterMs: retryAfterMs };
 }
 
 function denied(reason: string): StopReason {
@@ -261,7 +270,7 @@ function judgeEnd({ code, reason, greeted, refusal }: SocketEnd): Verdict {
   switch (code) {
     case 4003:
     case 4401:
-      return { next: 'again' };
+      return { next: 'again', code };
     case 4403:
       return { next: 'stop', reason: denied(reason), detail: reason };
     case 4404:
@@ -269,11 +278,11 @@ function judgeEnd({ code, reason, greeted, refusal }: SocketEnd): Verdict {
     case 4429:
       return { next: 'retry', reason: 'rate_limited' };
     case 4502:
-      return { next: 'retry', reason: 'gateway_down' };
+      return { next: 'retry', reason: 'gateway_down', code };
     case 4503:
-      return { next: 'retry', reason: 'portal_down' };
+      return { next: 'retry', reason: 'portal_down', code };
     case 4504:
-      return { next: 'retry', reason: 'gateway_mute' };
+      return { next: 'retry', reason: 'gateway_mute', code };
     case 1002:
       return { next: 'stop', reason: 'protocol', detail: reason };
     case 1001:
@@ -282,7 +291,9 @@ function judgeEnd({ code, reason, greeted, refusal }: SocketEnd): Verdict {
     case 4000:
       return { next: 'retry', reason: greeted ? 'silent' : 'gateway_mute' };
     default:
-      return { next: 'retry', reason: greeted ? 'cut' : 'handshake_failed' };
+      return greeted
+        ? { next: 'retry', reason: 'cut' }
+        : { next: 'retry', reason: 'handshake_failed', code };
   }
 }
 

@@ -2,19 +2,10 @@
 
 import { computed, effect, signal } from '@preact/signals';
 import { readSetting, writeSetting } from './storage.ts';
-import { en } from './text-en.ts';
+import { en, type Texts } from './text-en.ts';
 import { zh } from './text-zh.ts';
 
 export type Language = 'en' | 'zh';
-
-type Widened<T> = T extends string
-  ? string
-  : T extends (...given: infer Given) => string
-    ? (...given: Given) => string
-    : { readonly [K in keyof T]: Widened<T[K]> };
-
-/** The entries of a language. */
-export type Texts = Widened<typeof en>;
 
 const chosen = signal<Language>(firstLanguage());
 

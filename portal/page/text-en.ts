@@ -32,7 +32,7 @@ export const en = {
 
   noInstanceTitle: 'Which assistant?',
   noInstance:
-    'instance_id is missing from the address of this page. Choose one of your assistants.',
+    'The address of this page names no assistant (instance_id is missing). Choose one of yours.',
   noInstances: 'No assistant is shared with you yet. Ask your administrator for one.',
   loading: 'Loading…',
 
@@ -110,7 +110,7 @@ export const en = {
   queued: 'Queued',
   notSent: 'Not sent',
   notSentReasons: {
-    FRAME_TOO_LARGE: 'it is larger than the gateway takes.',
+    FRAME_TOO_LARGE: 'it is too large to be sent.',
     STALE_LEAF: 'the conversation has changed meanwhile.',
     ENTRY_NOT_FOUND: 'the conversation has changed meanwhile.',
     SESSION_NOT_FOUND: 'this conversation has been deleted.',
@@ -128,8 +128,11 @@ export const en = {
   tokens: (n: number) => `${n} tokens`,
 
   failed: 'The answer failed',
+  failedSomehow: 'No answer came. You can ask for it again.',
+  brokeOff: 'The answer broke off',
+  brokeOffBody: 'What came of it stands above. You can ask for it again.',
   failedKinds: {
-    auth: 'The model’s provider does not accept the key of this service. Its operator has to look at it.',
+    auth: 'The assistant may not use its model at the moment. Its operator has to look at it.',
     rate_limit:
       'The model takes no more questions at the moment. Try again later; if it goes on, tell who runs this service.',
     context_length:
@@ -162,11 +165,11 @@ export const en = {
     portal_down: 'The connection was refused: the portal, which checks it, is down.',
     rate_limited: 'Too many connections at once.',
     handshake_failed:
-      'The handshake failed between the portal and the gateway: the proxy refused it, or a network on the way blocks WebSockets.',
-    gateway_down: 'The proxy cannot reach the gateway, or the gateway refused the connection.',
-    gateway_mute: 'The gateway accepted the connection but does not answer.',
-    token_refused: 'The connection’s token was refused twice.',
-    restarting: 'The gateway is restarting.',
+      'The connection did not come about: it was refused, or a network on the way blocks it.',
+    gateway_down: 'The assistant cannot be reached at the moment.',
+    gateway_mute: 'The assistant’s server is there but does not answer.',
+    token_refused: 'The connection was refused twice.',
+    restarting: 'The assistant’s server is restarting.',
     silent: 'The connection fell silent.',
     cut: 'The connection was cut.',
   },
@@ -175,12 +178,21 @@ export const en = {
     no_permission: 'You have no right to use this assistant. Ask your administrator for it.',
     instance_disabled: 'This assistant is switched off at the moment.',
     user_disabled: 'Your account is switched off. Ask your administrator.',
-    unknown_instance: 'There is no assistant of this name (instance_id). Check the address.',
+    unknown_instance: 'There is no assistant of this name. Check the address of this page.',
     device_identity:
-      'The gateway asks for “device identity required”. Its operator has to set gateway.controlUi.dangerouslyDisableDeviceAuth to true.',
+      'This assistant does not let the page in (“device identity required”). Its operator has to set gateway.controlUi.dangerouslyDisableDeviceAuth to true.',
     origin:
-      'The gateway does not accept pages from this address. Its operator has to add the address to gateway.controlUi.allowedOrigins.',
-    gateway_refused: 'The gateway refused the connection. Tell its operator the reason.',
-    protocol: 'This page and the gateway speak different protocol versions. Reload the page.',
+      'This assistant takes no pages from this address. Its operator has to add the address to gateway.controlUi.allowedOrigins.',
+    gateway_refused: 'The assistant refused the connection. Tell its operator the reason.',
+    protocol: 'This page and the assistant’s server are of different versions. Reload the page.',
   },
 } as const;
+
+type Widened<T> = T extends string
+  ? string
+  : T extends (...given: infer Given) => string
+    ? (...given: Given) => string
+    : { readonly [K in keyof T]: Widened<T[K]> };
+
+/** The entries of a language. */
+export type Texts = Widened<typeof en>;

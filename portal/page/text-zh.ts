@@ -1,6 +1,6 @@
 /** What the page says, in Chinese. */
 
-import type { Texts } from './i18n.ts';
+import type { Texts } from './text-en.ts';
 
 export const zh: Texts = {
   language: '语言',
@@ -27,7 +27,7 @@ export const zh: Texts = {
   sessionEnded: '登录已失效，请重新登录后继续；内容不会丢失。',
 
   noInstanceTitle: '使用哪个助手？',
-  noInstance: '页面地址中缺少 instance_id，请选择一个助手。',
+  noInstance: '页面地址没有指明助手（缺少 instance_id），请选择一个。',
   noInstances: '您还没有可用的助手，请联系管理员开通。',
   loading: '加载中…',
 
@@ -104,7 +104,7 @@ export const zh: Texts = {
   queued: '排队中',
   notSent: '未发送',
   notSentReasons: {
-    FRAME_TOO_LARGE: '消息超过网关的上限。',
+    FRAME_TOO_LARGE: '消息过大，无法发送。',
     STALE_LEAF: '对话已在别处更改。',
     ENTRY_NOT_FOUND: '对话已在别处更改。',
     SESSION_NOT_FOUND: '此对话已被删除。',
@@ -122,8 +122,11 @@ export const zh: Texts = {
   tokens: (n) => `${n} 词元`,
 
   failed: '回答失败',
+  failedSomehow: '未能得到回答，您可以重试。',
+  brokeOff: '回答中断',
+  brokeOffBody: '已收到的部分显示在上方，您可以重新获取回答。',
   failedKinds: {
-    auth: '模型服务商不接受当前密钥，需要运营者处理。',
+    auth: '助手目前无法使用其模型，需要运营者处理。',
     rate_limit: '模型暂时无法接受更多请求，请稍后重试；如果一直如此，请告知服务管理员。',
     context_length: '对话长度超过了模型上限，请新建对话或缩短消息。',
     refusal: '模型拒绝回答此内容。',
@@ -152,11 +155,11 @@ export const zh: Texts = {
     portal_error: '门户发生故障。',
     portal_down: '连接被拒绝：负责校验的门户不可用。',
     rate_limited: '连接过于频繁。',
-    handshake_failed: '握手失败：门户与网关之间的代理拒绝了连接，或途中的网络阻止了 WebSocket。',
-    gateway_down: '代理无法连接网关，或网关拒绝了连接。',
-    gateway_mute: '网关接受了连接，但没有响应。',
-    token_refused: '连接令牌两次被拒绝。',
-    restarting: '网关正在重启。',
+    handshake_failed: '连接未能建立：被拒绝，或途中的网络阻止了连接。',
+    gateway_down: '暂时无法连接助手。',
+    gateway_mute: '助手的服务器没有响应。',
+    token_refused: '连接两次被拒绝。',
+    restarting: '助手的服务器正在重启。',
     silent: '连接长时间没有响应。',
     cut: '连接已断开。',
   },
@@ -165,11 +168,11 @@ export const zh: Texts = {
     no_permission: '您没有使用此助手的权限，请联系管理员。',
     instance_disabled: '此助手当前已停用。',
     user_disabled: '您的账号已停用，请联系管理员。',
-    unknown_instance: '没有此名称的助手（instance_id），请检查地址。',
+    unknown_instance: '没有此名称的助手，请检查页面地址。',
     device_identity:
-      '网关返回 “device identity required”。请运营者将 gateway.controlUi.dangerouslyDisableDeviceAuth 设为 true。',
-    origin: '网关不接受来自此地址的页面。请运营者将该地址加入 gateway.controlUi.allowedOrigins。',
-    gateway_refused: '网关拒绝了连接，请将原因告知运营者。',
-    protocol: '页面与网关的协议版本不一致，请刷新页面。',
+      '助手不允许此页面连接（“device identity required”）。请运营者将 gateway.controlUi.dangerouslyDisableDeviceAuth 设为 true。',
+    origin: '助手不接受来自此地址的页面。请运营者将该地址加入 gateway.controlUi.allowedOrigins。',
+    gateway_refused: '助手拒绝了连接，请将原因告知运营者。',
+    protocol: '页面与助手服务器的版本不一致，请刷新页面。',
   },
 };

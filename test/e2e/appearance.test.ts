@@ -169,6 +169,6 @@ test('the gateway is away', async () => {
   await ask(page, 'Compare them once more');
   await finished(page).getByText('load the history again').waitFor();
   await scene.chain.gateway.kill();
-  expect(await told(page, 'The proxy cannot reach the gateway')).toBe('retrying');
+  expect(await told(page, 'The assistant cannot be reached at the moment.')).toBe('retrying');
   expect(await look(page, 'retrying')).toEqual([]);
 });

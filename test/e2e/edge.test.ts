@@ -42,7 +42,7 @@ test('refusals: the gateway is down; no right; a right that ends', async () => {
   const { page } = await openPage(scene.browser, scene.chain, { user: 'alice', instance: TWO });
   await connected(page);
   await scene.chain.gateway.kill();
-  expect(await told(page, 'The proxy cannot reach the gateway')).toBe('retrying');
+  expect(await told(page, 'The assistant cannot be reached at the moment.')).toBe('retrying');
   await scene.chain.gateway.start();
   await connected(page);
   await scene.chain.operator('grants', 'remove', 'alice', TWO);

@@ -43,7 +43,7 @@ test('an instance that does not exist: no right, and nothing about whether it is
 test('handshake failed, gateway down: said, retried, healed', async () => {
   await scene.chain.gateway.kill();
   const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
-  expect(await told(page, 'The proxy cannot reach the gateway')).toBe('retrying');
+  expect(await told(page, 'The assistant cannot be reached at the moment.')).toBe('retrying');
   await scene.chain.gateway.start();
   await connected(page);
 });
@@ -51,9 +51,7 @@ test('handshake failed, gateway down: said, retried, healed', async () => {
 test('handshake failed, gateway mute', async () => {
   scene.chain.gateway.signal('SIGSTOP');
   const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
-  expect(await told(page, 'The gateway accepted the connection but does not answer.')).toBe(
-    'retrying',
-  );
+  expect(await told(page, 'is there but does not answer.')).toBe('retrying');
   scene.chain.gateway.signal('SIGCONT');
   await connected(page);
 });
@@ -101,9 +99,7 @@ test('portal mute: only verify fails', async () => {
 test('nobody there to say why: the handshake failed', async () => {
   await Promise.all([scene.chain.gateway.kill(), scene.chain.refusals.kill()]);
   const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
-  expect(await told(page, 'The handshake failed between the portal and the gateway')).toBe(
-    'retrying',
-  );
+  expect(await told(page, 'The connection did not come about')).toBe('retrying');
   await Promise.all([scene.chain.gateway.start(), scene.chain.refusals.start()]);
   await connected(page);
 });
@@ -171,7 +167,7 @@ test('403 from verify, token used: renewed once; refused again and again: said',
     await route.fulfill({ response, json: { ...answer, token: old.token } });
   });
   await page.getByRole('link', { name: 'Mika' }).click();
-  expect(await told(page, 'token was refused twice')).toBe('retrying');
+  expect(await told(page, 'The connection was refused twice.')).toBe('retrying');
   expect(created.length).toBe(2);
   await page.unroute('**/webchat/session/create');
   await connected(page);

@@ -234,7 +234,7 @@ function tooLarge(): RequestFailed {
     code: 'INVALID_REQUEST',
     detail: 'FRAME_TOO_LARGE',
     details: {},
-    message: 'The message is larger than the gateway takes.',
+    message: 'The message is too large to be sent.',
     retryable: false,
     retryAfterMs: undefined,
   });

@@ -7,6 +7,7 @@ import { texts } from '../i18n.ts';
 import { parseMarkdown } from '../markdown/blocks.ts';
 import { type Message, type Part, plainText } from '../messages.ts';
 import type { Live } from '../store/transcript.ts';
+import type { Texts } from '../text-en.ts';
 import { CopyButton } from './copy-button.tsx';
 import { rescueFocus } from './focus.ts';
 import { Again, Alert, Fork } from './icons.tsx';
@@ -179,15 +180,15 @@ function serves(chat: Chat, method: string): boolean {
 
 function Failure({ message, actions }: Pick<EndProps, 'message' | 'actions'>) {
   const t = texts.value;
-  const kinds: Readonly<Record<string, string>> = t.failedKinds;
-  const known = message.errorKind === undefined ? undefined : kinds[message.errorKind];
+  const { title, body } = failureOf(message, t);
   return (
     <div class="failure" role="alert">
       <Alert />
       <div>
-        <strong>{t.failed}</strong>
-        <p>{known ?? message.error}</p>
-        {known !== undefined && message.error !== undefined && (
+        <strong>{title}</strong>
+        <p>{body}</p>
+        {/* For whoever runs this: it names what customers have never heard of. */}
+        {message.error !== undefined && (
           <details>
             <summary>{t.more}</summary>
             <p>{message.error}</p>
@@ -201,6 +202,18 @@ function Failure({ message, actions }: Pick<EndProps, 'message' | 'actions'>) {
       )}
     </div>
   );
+}
+
+/** Kinds that say something of the question, however much of an answer there is. */
+const OF_THE_QUESTION: ReadonlySet<string> = new Set(['context_length', 'refusal']);
+
+function failureOf(message: Message, t: Texts): { title: string; body: string } {
+  const { errorKind = '' } = message;
+  if (plainText(message) !== '' && !OF_THE_QUESTION.has(errorKind)) {
+    return { title: t.brokeOff, body: t.brokeOffBody };
+  }
+  const kinds: Readonly<Record<string, string>> = t.failedKinds;
+  return { title: t.failed, body: kinds[errorKind] ?? t.failedSomehow };
 }
 
 function Thoughts({ text, now }: { readonly text: string; readonly now: boolean }) {

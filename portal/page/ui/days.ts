@@ -1,5 +1,6 @@
-import type { Language, Texts } from '../i18n.ts';
+import type { Language } from '../i18n.ts';
 import type { Session } from '../store/sessions.ts';
+import type { Texts } from '../text-en.ts';
 
 export interface DayGroup {
   readonly title: string;

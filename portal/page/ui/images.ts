@@ -1,7 +1,7 @@
 /** Files that a user gives → images that the gateway takes, or a sentence that says why not. */
 
-import type { Texts } from '../i18n.ts';
 import type { Attachment } from '../store/outbox.ts';
+import type { Texts } from '../text-en.ts';
 
 export interface Limits {
   readonly maxPayload: number;

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { type Portal, PortalError } from '../api.ts';
-import { type Texts, texts } from '../i18n.ts';
+import { texts } from '../i18n.ts';
+import type { Texts } from '../text-en.ts';
 import { LanguageSwitch } from './settings.tsx';
 
 interface Props {

@@ -59,6 +59,7 @@ function Said({ state, chat, onSignIn }: Props & { readonly state: ConnectionSta
       return (
         <>
           <Countdown reason={t.retryReasons[state.reason]} at={state.at} />
+          {state.code !== undefined && <code>{state.code}</code>}
           <TryNow chat={chat} />
         </>
       );

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   answer,
   DONE,
+  errorEvent,
   events,
   failure,
   finish,
@@ -104,10 +105,32 @@ describe('an answer', () => {
     await failed.getByText('The answer failed').waitFor();
     // In the same words as when it came, and in another tab.
     expect(await failed.innerText()).toBe(told);
+    // What the operator has to know is folded away, whether the page saw it fail or not.
+    expect(told).not.toMatch(/provider/i);
     await page.getByRole('button', { name: 'Try again' }).click();
     await answers(page).getByText('Now it works').waitFor();
     expect(await page.locator('.failure').count()).toBe(0);
     expect(await page.locator('.bubble').allInnerTexts()).toEqual(['break once']);
+  });
+
+  test('that broke off says so below what came of it, over a reload too', async () => {
+    shared.upstream.script(
+      events(role(), text('Half of the answer'), errorEvent('server_error', 'worker 7 died')),
+      answer('All of the answer'),
+    );
+    const { page } = await shared.open();
+    await say(page, 'break in the middle');
+    for (const look of [() => undefined, () => page.reload()]) {
+      await look();
+      const told = page.locator('.failure');
+      await told.getByText('The answer broke off').waitFor();
+      expect(await told.innerText()).toContain('What came of it stands above.');
+      expect(await told.innerText()).not.toMatch(/provider|cannot be reached/i);
+      expect(await answers(page).locator('.prose').innerText()).toBe('Half of the answer');
+    }
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await answers(page).getByText('All of the answer').waitFor();
+    expect(await page.locator('.failure').count()).toBe(0);
   });
 
   test('that is asked for again takes the place of the first, which stays a version', async () => {

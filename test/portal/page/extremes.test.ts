@@ -38,7 +38,7 @@ describe('size', () => {
     await composer(page).press('ArrowUp');
     await page.getByRole('textbox', { name: 'Edit the message' }).fill('"'.repeat(320_000));
     await page.getByRole('textbox', { name: 'Edit the message' }).press('Enter');
-    await page.getByText('larger than the gateway takes').waitFor();
+    await page.getByText('it is too large to be sent').waitFor();
     expect(shared.portal.created()).toBe(made);
     expect(await page.locator('.dot').getAttribute('data-state')).toBe('connected');
   });
