@@ -64,6 +64,11 @@ export function onSignInElsewhere(handler: () => void): () => void {
   };
 }
 
+/** Whether whoever was signed in here may go on where they were: a sign-out forgets who it was. */
+export function isUserKnown(): boolean {
+  return readItem(USER) !== undefined;
+}
+
 /** Drops the tokens; what is kept of conversations waits for its user, or goes with `forgetUser`. */
 export function dropTokens(): void {
   dropItem(ACCESS);

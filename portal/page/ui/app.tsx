@@ -5,7 +5,13 @@ import { type Actions, createActions } from '../actions.ts';
 import type { Address } from '../address.ts';
 import type { Portal } from '../api.ts';
 import { type Chat, createChat } from '../chat.ts';
-import { dropTokens, forgetUser, onSignInElsewhere, signedInUser } from '../sign-in.ts';
+import {
+  dropTokens,
+  forgetUser,
+  isUserKnown,
+  onSignInElsewhere,
+  signedInUser,
+} from '../sign-in.ts';
 import { ChatView } from './chat-view.tsx';
 import { InstancePicker } from './instance-picker.tsx';
 import { SignInPage } from './sign-in-page.tsx';
@@ -23,7 +29,7 @@ export function App({ portal, address, badTicket }: Props) {
   // Nothing of one user's stays on the screen, or is sent, in the name of the next.
   useEffect(() => {
     return onSignInElsewhere(() => {
-      setEnded(true);
+      setEnded(isUserKnown());
       look();
     });
   }, []);

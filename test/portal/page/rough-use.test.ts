@@ -304,6 +304,8 @@ describe('two tabs', () => {
     await answers(two).getByText('You said: my secret').waitFor();
     await two.getByRole('button', { name: 'Sign out' }).click();
     await one.getByLabel('User name').waitFor();
+    // It was no sign-in that ended by itself, after which one could go on.
+    await expect.poll(() => one.getByText('nothing is lost').count()).toBe(0);
     expect(await one.getByText('my secret').count()).toBe(0);
     await two.getByLabel('User name').fill('second-of-two');
     await two.getByLabel('Password').fill('secret');
