@@ -21,8 +21,8 @@ export interface StreamReader {
 /** How an API's objects follow each other: makes a reader that hands each of them to `read`, which keeps none. */
 export type Framing = (read: (object: WireObject) => void) => StreamReader;
 
-/** A server that sends this much without a line break does not speak the protocol. */
-const MAX_LINE_BYTES = 16 * 1024 * 1024;
+/** A server that sends this much without an end of the line, or of the event, does not speak the protocol. */
+export const MAX_HELD_BYTES = 16 * 1024 * 1024;
 
 const LINE_FEED = 0x0a;
 
@@ -50,7 +50,7 @@ export function createLineReader(onLine: (line: string) => boolean): LineReader 
   const hold = (bytes: Buffer, from: number) => {
     if (from === bytes.length) return;
     heldBytes += bytes.length - from;
-    if (heldBytes > MAX_LINE_BYTES) throw new SyntaxError('endless line');
+    if (heldBytes > MAX_HELD_BYTES) throw new SyntaxError('endless line');
     // A copy: a view would keep all that arrived with it.
     held.push(Buffer.from(bytes.subarray(from)));
   };

@@ -38,14 +38,22 @@ export function pulled<Item extends object>({
     running ??= run(take).finally(end);
   };
 
+  const one = async (): Promise<IteratorResult<Item, undefined>> => {
+    if (items.length === 0 && !isOver) {
+      ask();
+      await arrived.promise;
+    }
+    const item = items.shift();
+    return item === undefined ? { done: true, value: undefined } : { done: false, value: item };
+  };
+  let last: Promise<unknown> = Promise.resolve();
+
   return {
-    async next() {
-      if (items.length === 0 && !isOver) {
-        ask();
-        await arrived.promise;
-      }
-      const item = items.shift();
-      return item === undefined ? { done: true, value: undefined } : { done: false, value: item };
+    next() {
+      // Questions that are asked at once are answered in their order.
+      const answer = last.then(one);
+      last = answer;
+      return answer;
     },
     async return() {
       items.length = 0;

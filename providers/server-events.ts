@@ -4,13 +4,21 @@
  * repeat them in the object's `type`.
  */
 
-import { createLineReader, createObjectReader, type Framing, notJson } from './lines.ts';
+import {
+  createLineReader,
+  createObjectReader,
+  type Framing,
+  MAX_HELD_BYTES,
+  notJson,
+} from './lines.ts';
 import type { WireObject } from './wire.ts';
 
 /** What OpenAI and those who follow it send as the last event. */
 const END_MARKER = '[DONE]';
 
 const FIELD = 'data:';
+/** About what a line costs that waits for the end of its event, however short it is. */
+const LINE_BYTES = 64;
 const SPACE = 0x20;
 const CARRIAGE_RETURN = 0x0d;
 
@@ -21,15 +29,19 @@ const CARRIAGE_RETURN = 0x0d;
 export const serverEvents: Framing = (read) => {
   const readObject = createObjectReader(read);
   let data: string | undefined;
+  let heldBytes = 0;
   let isOver = false;
 
   const add = (value: string) => {
+    heldBytes += value.length + LINE_BYTES;
+    if (heldBytes > MAX_HELD_BYTES) throw new SyntaxError('endless event');
     data = data === undefined ? value : `${data}\n${value}`;
   };
   /** False if the event is nonsense. */
   const close = (): boolean => {
     const text = data;
     data = undefined;
+    heldBytes = 0;
     if (text === undefined) return true;
     isOver = text === END_MARKER;
     return isOver || readObject(text);

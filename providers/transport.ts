@@ -35,7 +35,7 @@ export function createFetch(): Fetch {
           headers: toRecord(init.headers),
         });
         exchange(outgoing, init, resolve, (error) => {
-          // The server closed an idle connection just as we took it: it never saw this request.
+          // The server closed an idle connection just as we took it: it has not answered, so it never saw this request.
           if (outgoing.reusedSocket && isReset(error) && !init.signal?.aborted) send();
           else reject(error);
         });
@@ -64,17 +64,29 @@ function exchange(
   reject: (error: Error) => void,
 ): void {
   const signal = init.signal ?? undefined;
+  let isSettled = false;
+  const fail = (error: Error) => {
+    // What breaks behind the head of an answer is told to the reader of its body. Nobody may ask again for it.
+    if (isSettled) return;
+    isSettled = true;
+    reject(error);
+  };
   const abort = () => outgoing.destroy(aborted());
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
-  outgoing.on('close', () => signal?.removeEventListener('abort', abort));
-  outgoing.on('error', reject);
+  outgoing.on('close', () => {
+    signal?.removeEventListener('abort', abort);
+    // Node says nothing else of an answer that switches protocols.
+    fail(new Error('closed without an answer to the request'));
+  });
+  outgoing.on('error', fail);
   outgoing.on('response', (message) => {
     try {
       resolve(toResponse(message, signal));
+      isSettled = true;
     } catch (error) {
       message.destroy();
-      reject(error instanceof Error ? error : new Error('unreadable response'));
+      fail(error instanceof Error ? error : new Error('unreadable response'));
     }
   });
   // Our SDKs send JSON text; anything else would need more than `end`.

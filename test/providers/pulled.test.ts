@@ -47,6 +47,12 @@ test('gives what came together one by one before it asks for more', async () => 
   expect((await iterator.next()).done).toBe(true);
 });
 
+test('questions that are asked at once are answered in their order', async () => {
+  const iterator = pulled(source(2));
+  const answers = await Promise.all([iterator.next(), iterator.next(), iterator.next()]);
+  expect(answers.map(({ value }) => value?.n)).toEqual([0, 1, undefined]);
+});
+
 test('whoever leaves while waiting is let go, and the source is told', async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   let cancelled = false;

@@ -1,7 +1,7 @@
 /** `fetch` over node:http. */
 
 import { createServer, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { bodyOf, createFetch } from '../../providers/transport.ts';
 import { CUT, gate, settled, startUpstream, type Upstream } from '../support/upstream/http.ts';
 
@@ -28,6 +28,32 @@ async function textOf(response: Response): Promise<string> {
 }
 
 const enough = () => true;
+
+/** A server that answers the n-th request, from 1, as a server should not: each comes in one piece here. */
+async function rawServer(answer: (socket: Socket, n: number) => void) {
+  const sockets: Socket[] = [];
+  let asked = 0;
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {});
+    socket.on('data', () => {
+      asked += 1;
+      answer(socket, asked);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    asked: () => asked,
+    connections: () => sockets.length,
+  };
+}
 
 describe('the transport', () => {
   it('sends and receives like fetch', async () => {
@@ -132,29 +158,40 @@ describe('the transport', () => {
   });
 
   it('asks again where an idle connection was closed as it was taken', async () => {
-    const sockets: Socket[] = [];
-    let asked = 0;
-    const server = createServer((socket) => {
-      sockets.push(socket);
-      socket.on('error', () => {});
-      socket.on('data', () => {
-        asked += 1;
-        // The second request meets a server that has just given the connection up.
-        if (asked === 2) socket.resetAndDestroy();
-        else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
-      });
+    const server = await rawServer((socket, n) => {
+      // The second request meets a server that has just given the connection up.
+      if (n === 2) socket.resetAndDestroy();
+      else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    const port = typeof address === 'object' ? address?.port : undefined;
     const fetch = createFetch();
-    const url = `http://127.0.0.1:${port}`;
-    expect(await textOf(await fetch(url, post('{}')))).toBe('ok');
+    expect(await textOf(await fetch(server.url, post('{}')))).toBe('ok');
     await settled();
-    expect(await textOf(await fetch(url, post('{}')))).toBe('ok');
-    expect([asked, sockets.length]).toEqual([3, 2]);
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
+    expect(await textOf(await fetch(server.url, post('{}')))).toBe('ok');
+    expect([server.asked(), server.connections()]).toEqual([3, 2]);
+  });
+
+  it('does not ask again where a kept connection breaks in the middle of the answer', async () => {
+    const broken = gate();
+    const server = await rawServer((socket, n) => {
+      if (n === 1) return void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nhalf of it');
+      void broken.promise.then(() => socket.resetAndDestroy());
+    });
+    const fetch = createFetch();
+    expect(await textOf(await fetch(server.url, post('{}')))).toBe('ok');
+    await settled();
+    const response = await fetch(server.url, post('{}'));
+    broken.open();
+    await expect(textOf(response)).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await settled();
+    expect([server.asked(), server.connections()]).toEqual([2, 1]);
+  });
+
+  it('rejects an answer that switches protocols', async () => {
+    const server = await rawServer((socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+    });
+    await expect(createFetch()(server.url, post('{}'))).rejects.toThrow('without an answer');
   });
 
   it('keeps apart what one endpoint is asked and another', async () => {
