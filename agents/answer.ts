@@ -13,6 +13,8 @@ export interface AnswerBuilder {
   text(): string;
   /** The visible text since the last call. */
   takeUnsaved(): string;
+  /** What was taken last could not be saved: the next call gives it again. */
+  putBack(unsaved: string): void;
   /** The blocks so far, in the order in which they came. */
   blocks(): ContentBlock[];
 }
@@ -80,6 +82,9 @@ export function createAnswer(api: () => string): AnswerBuilder {
       const taken = unsaved;
       unsaved = '';
       return taken;
+    },
+    putBack(text) {
+      unsaved = text + unsaved;
     },
     blocks() {
       settle();

@@ -28,6 +28,8 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
   const { store, checkpointMs, onCheckpoint, onBug } = options;
   const moments = Array.from({ length: MOMENTS }, () => new Set<LiveRun>());
   const momentOf = new WeakMap<LiveRun, Set<LiveRun>>();
+  /** Whose text is on its way: what came behind it may not overtake it, or a crash would leave a hole. */
+  const saving = new Set<LiveRun>();
   let dirty = 0;
   let assigned = 0;
   let current = 0;
@@ -41,20 +43,38 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
     timer = undefined;
     current = (current + 1) % MOMENTS;
     const due = moments[current] ?? new Set();
-    for (const run of due) save(run);
-    dirty -= due.size;
-    due.clear();
+    for (const run of due) {
+      if (saving.has(run)) continue;
+      due.delete(run);
+      dirty -= 1;
+      void save(run);
+    }
     arm();
   }
 
-  function save(run: LiveRun): void {
+  async function save(run: LiveRun): Promise<void> {
     const text = run.answer.takeUnsaved();
     run.unsaved = false;
-    store.checkpoint(run.principal, run.record.sessionKey, run.record.runId, text).then(
-      () => onCheckpoint?.(run, text.length),
-      // The whole answer is saved at its end; only a crash before that would miss this piece.
-      (error: unknown) => onBug(error, { run, during: 'checkpoint' }),
-    );
+    saving.add(run);
+    try {
+      await store.checkpoint(run.principal, run.record.sessionKey, run.record.runId, text);
+      onCheckpoint?.(run, text.length);
+    } catch (error) {
+      onBug(error, { run, during: 'checkpoint' });
+      run.answer.putBack(text);
+      if (!run.over) touch(run);
+    } finally {
+      saving.delete(run);
+    }
+  }
+
+  function touch(run: LiveRun): void {
+    // Asked for each token: a field is cheaper than a look into the sets.
+    if (run.unsaved) return;
+    run.unsaved = true;
+    (momentOf.get(run) ?? assign(run)).add(run);
+    dirty += 1;
+    arm();
   }
 
   function assign(run: LiveRun): Set<LiveRun> {
@@ -65,14 +85,7 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
   }
 
   return {
-    touch(run) {
-      // Asked for each token: a field is cheaper than a look into the sets.
-      if (run.unsaved) return;
-      run.unsaved = true;
-      (momentOf.get(run) ?? assign(run)).add(run);
-      dirty += 1;
-      arm();
-    },
+    touch,
     forget(run) {
       if (momentOf.get(run)?.delete(run)) dirty -= 1;
     },

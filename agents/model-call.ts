@@ -24,7 +24,7 @@ export interface ModelCall {
   onEvent: (event: StreamEvent) => void;
 }
 
-type StreamEvent = Exclude<ProviderEvent, { type: 'done' | 'error' }>;
+export type StreamEvent = Exclude<ProviderEvent, { type: 'done' | 'error' }>;
 
 export type ModelResult =
   | { type: 'done'; stopReason: StopReason }

@@ -61,7 +61,7 @@ export interface RunDeps {
   now: () => number;
   /** True once the store takes writes again; false if it fails for another reason, or the process stops first. */
   storeRecovered: () => Promise<boolean>;
-  /** Characters of an answer, thoughts and tool arguments included, at which it is cut off. */
+  /** Characters of an answer, with its thoughts, signatures and tool calls, at which it is cut off. */
   maxAnswerChars: () => number;
   /** Unexpected errors, for the log. */
   onBug: (error: unknown, run: LiveRun) => void;
@@ -184,8 +184,8 @@ async function stream(
   const maxChars = deps.maxAnswerChars();
   let chars = 0;
   /** A model that never ends would fill the memory. */
-  const mayGrow = (delta: string): boolean => {
-    chars += delta.length;
+  const mayGrow = (by: number): boolean => {
+    chars += by;
     if (chars > maxChars) run.abort('too_long');
     return chars <= maxChars;
   };
@@ -218,21 +218,29 @@ async function stream(
       announce();
       switch (event.type) {
         case 'text':
-          if (!mayGrow(event.delta)) return;
+          if (!mayGrow(event.delta.length)) return;
           run.answer.addText(event.delta);
           listener.delta(run, event.delta);
           return;
         case 'reasoning':
-          if (!mayGrow(event.delta)) return;
+          if (!mayGrow(event.delta.length)) return;
           run.answer.addReasoning(event.delta);
           if (agent.reasoning === 'stream') listener.reasoning(run, event.delta);
           return;
         case 'reasoning_end':
+          if (event.signature === undefined) return;
+          if (!mayGrow(BLOCK_CHARS + event.signature.length)) return;
           return run.answer.endReasoning(event.signature);
         case 'tool_call_start':
+          if (
+            !mayGrow(
+              BLOCK_CHARS + event.id.length + event.name.length + (event.signature?.length ?? 0),
+            )
+          )
+            return;
           return run.answer.startToolCall(event.id, event.name, event.signature);
         case 'tool_call_delta':
-          if (!mayGrow(event.delta)) return;
+          if (!mayGrow(event.delta.length)) return;
           return run.answer.addToolArguments(event.id, event.delta);
         case 'usage':
           usage = event.usage;
@@ -260,6 +268,9 @@ async function stream(
   if (silence) return { state: 'error', failure: { ...named(run), ...silence }, ...withUsage() };
   return { state: 'final', stopReason: result.stopReason, ...withUsage() };
 }
+
+/** What a block of an answer counts for, however little it holds. */
+const BLOCK_CHARS = 64;
 
 /** A model that ends well and has said nothing: its user must be told, or waits for ever. */
 const SILENCE: Readonly<Partial<Record<StopReason, Pick<RunFailure, 'kind' | 'message'>>>> = {

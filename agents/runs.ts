@@ -178,7 +178,8 @@ export function createRuns(options: RunsOptions): Runs {
     if (run.record.state === 'queued' && !(await markStarted(run))) return;
     const agent = options.catalog().agents.get(run.record.agentId);
     if (!agent) return refuse(run, `The agent "${run.record.agentId}" is not configured any more.`);
-    const models = chainFor(run, agent.models);
+    const models = await chainFor(run, agent.models);
+    if (!models) return refuse(run, 'The storage cannot be read now.');
     if (models.length === 0) return refuse(run, noModelMessage(run.record.agentId));
     await executeRun(run, agent, models, deps);
   }
@@ -201,12 +202,23 @@ export function createRuns(options: RunsOptions): Runs {
     }
   }
 
-  function chainFor(run: LiveRun, chain: readonly ConfiguredModel[]): readonly ConfiguredModel[] {
-    const catalog = options.catalog();
-    const session = store.describe(run.principal, run.record.sessionKey);
-    const ref = run.record.options.model ?? session?.model;
-    const chosen = ref === undefined ? undefined : catalog.models.get(ref);
-    return chosen ? [chosen, ...chain.filter((model) => model.ref !== chosen.ref)] : chain;
+  /** Nothing if the store does not say which model the session's user chose. */
+  async function chainFor(
+    run: LiveRun,
+    chain: readonly ConfiguredModel[],
+  ): Promise<readonly ConfiguredModel[] | undefined> {
+    for (;;) {
+      try {
+        const session = store.describe(run.principal, run.record.sessionKey);
+        const ref = run.record.options.model ?? session?.model;
+        const chosen = ref === undefined ? undefined : options.catalog().models.get(ref);
+        return chosen ? [chosen, ...chain.filter((model) => model.ref !== chosen.ref)] : chain;
+      } catch (error) {
+        if (await storeRecovered()) continue;
+        options.onBug(error, { run, during: 'start' });
+        return undefined;
+      }
+    }
   }
 
   function refuse(run: LiveRun, message: string): Promise<void> {

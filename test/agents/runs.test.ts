@@ -2,10 +2,13 @@
 
 import { expect, onTestFinished, test } from 'vitest';
 import type { AgentDefinition } from '../../agents/definition.ts';
+import type { StreamEvent } from '../../agents/model-call.ts';
+import type { RunEnd } from '../../agents/run.ts';
 import { createRuns, type RunsOptions } from '../../agents/runs.ts';
 import { IN_MEMORY } from '../../agents/sessions/database.ts';
 import type { LogSync } from '../../agents/sessions/log-sync.ts';
 import { openSessionStore } from '../../agents/sessions/sqlite-store.ts';
+import { StoreUnavailableError } from '../../agents/sessions/store.ts';
 import { MODEL } from '../providers/calls.ts';
 import { settled } from '../support/upstream/http.ts';
 import { alice, KEY, temporaryFile, turn } from './sessions/samples.ts';
@@ -193,4 +196,58 @@ test('a listener that fails does not keep a run from its end', async () => {
   });
   expect(heard).toEqual(['called']);
   expect(bugs).toEqual([new Error('cannot read'), new Error('cannot read')]);
+});
+
+test.each<[string, (n: number) => StreamEvent]>([
+  ['names of tools', (n) => ({ type: 'tool_call_start', id: `c${n}`, name: 'x'.repeat(100) })],
+  ['calls without a name', () => ({ type: 'tool_call_start', id: '', name: '' })],
+  ['signatures', () => ({ type: 'reasoning_end', signature: 's'.repeat(100) })],
+  ['signatures without a letter', () => ({ type: 'reasoning_end', signature: '' })],
+])('an answer of nothing but %s is cut off like any other', async (_name, event) => {
+  let sent = 0;
+  const { heard } = await heardOf(async (call) => {
+    for (; !call.signal.aborted && sent < 1_000; sent += 1) call.onEvent(event(sent));
+    return { type: 'done', stopReason: 'stop' };
+  });
+  expect(sent).toBeLessThan(20);
+  expect(heard.at(-1)).toBe('error');
+});
+
+/** A store whose session cannot be read, as often as it is asked while `isBroken`; with how the run ends. */
+async function endWhile(isBroken: () => boolean, recovery?: Promise<void>) {
+  const real = openSessionStore({ path: IN_MEMORY });
+  onTestFinished(() => real.close());
+  const ends: RunEnd[] = [];
+  const bugs: unknown[] = [];
+  const runs = createRuns({
+    ...common,
+    store: {
+      ...real,
+      describe(principal, key) {
+        if (isBroken()) throw new StoreUnavailableError('The session store cannot be read.');
+        return real.describe(principal, key);
+      },
+      recovery: () => recovery,
+    },
+    callModel: async () => ({ type: 'done', stopReason: 'tool_use' }),
+    listener: { ...common.listener, ended: (_run, end) => void ends.push(end) },
+    onBug: (error) => void bugs.push(error),
+  });
+  await runs.send(alice, KEY, turn('r'));
+  await expect.poll(() => runs.count()).toBe(0);
+  return { ends, bugs, stored: real.run(alice, KEY, 'r')?.state };
+}
+
+test('a run whose session cannot be read ends as one that failed', async () => {
+  const { ends, bugs, stored } = await endWhile(() => true);
+  expect(ends).toMatchObject([{ state: 'error', failure: { kind: 'unavailable' } }]);
+  expect(bugs).toHaveLength(1);
+  expect(stored).toBe('error');
+});
+
+test('a run whose session can be read again after a while goes on then', async () => {
+  let left = 2;
+  const { ends, bugs } = await endWhile(() => left-- > 0, Promise.resolve());
+  expect(ends).toMatchObject([{ state: 'final' }]);
+  expect(bugs).toEqual([]);
 });
