@@ -43,7 +43,8 @@ export function createRepeatParser(): (json: string) => unknown {
       return pattern.value;
     }
     const value: unknown = JSON.parse(json);
-    if (vain < MAX_VAIN && json.length <= MAX_CHARS) {
+    // The same once more tells nothing of those that may follow, and is not in vain either.
+    if (json !== last && vain < MAX_VAIN && json.length <= MAX_CHARS) {
       pattern = patternOf(last, json) ?? pattern;
       last = json;
       vain += 1;

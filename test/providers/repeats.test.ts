@@ -124,6 +124,13 @@ test('an object of a pattern is the same one each time: it costs no parsing', ()
   expect(parse(delta('c', 'c-2'))).toBe(parse(delta('d', 'c-2')));
 });
 
+test('a beginning that says the same over and over does not hide that the rest differs in one string', () => {
+  const parse = createRepeatParser();
+  for (let n = 0; n < 50; n += 1) parse(delta(' '));
+  parse(delta('a'));
+  expect(parse(delta('b'))).toBe(parse(delta('c')));
+});
+
 test('what is too long for a delta is parsed each time', () => {
   const parse = createRepeatParser();
   const long = (text: string) => JSON.stringify({ text, rest: 'r'.repeat(5_000) });
