@@ -5,16 +5,21 @@
 
 import type { Principal } from './principal.ts';
 import type { LiveRun } from './run.ts';
+import type { AcceptedTurn } from './sessions/store.ts';
+
+export type SendResult = AcceptedTurn | { outcome: 'refused'; reason: 'queue_full' | 'draining' };
 
 export interface Lane {
   readonly principal: Principal;
   readonly key: string;
   active: LiveRun | undefined;
   readonly queue: LiveRun[];
-  /** Sends that are being written to the store; each settles when its run stands in the queue, or never will. */
-  readonly accepting: Set<Promise<unknown>>;
-  /** While the session is emptied: settles when that is done. Sends that come meanwhile belong behind it. */
-  clearing: Promise<void> | undefined;
+  /** Sends from their arrival on; each settles when its run stands in the queue, or never will. */
+  readonly accepting: Set<Promise<SendResult>>;
+  /** How many of them are being written to the store. */
+  storing: number;
+  /** While something has the session for itself, the last one that came: settles, well, when that is done. */
+  exclusive: Promise<void> | undefined;
 }
 
 export interface Lanes {
@@ -47,7 +52,8 @@ export function createLanes(): Lanes {
           active: undefined,
           queue: [],
           accepting: new Set(),
-          clearing: undefined,
+          storing: 0,
+          exclusive: undefined,
         };
         sessions.set(key, lane);
       }
@@ -72,7 +78,7 @@ export function createLanes(): Lanes {
 
     release(lane) {
       if (lane.active || lane.queue.length > 0) return;
-      if (lane.accepting.size > 0 || lane.clearing) return;
+      if (lane.accepting.size > 0 || lane.exclusive) return;
       const { userId, instanceId } = lane.principal;
       const instances = users.get(userId);
       const sessions = instances?.get(instanceId);

@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createTurnBudget } from '../providers/turn-budget.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import type { Catalog, ConfiguredModel } from './definition.ts';
-import { createLanes, type Lane } from './lanes.ts';
+import { createLanes, type Lane, type SendResult } from './lanes.ts';
 import type { ModelCaller } from './model-call.ts';
 import { createPlaces } from './places.ts';
 import type { Principal } from './principal.ts';
@@ -22,7 +22,7 @@ import {
   type RunFailure,
   type RunListener,
 } from './run.ts';
-import type { AcceptedTurn, NewTurn, QueuedRun, SessionStore } from './sessions/store.ts';
+import type { NewTurn, QueuedRun, SessionStore } from './sessions/store.ts';
 
 export interface RunsOptions {
   store: SessionStore;
@@ -48,20 +48,31 @@ export interface RunsOptions {
   onBug: (error: unknown, context: { run?: LiveRun; during: string }) => void;
 }
 
-export type SendResult = AcceptedTurn | { outcome: 'refused'; reason: 'queue_full' | 'draining' };
-
 export interface Runs {
-  /** Resolves when the turn is durable; the run starts by itself when the session is free. */
-  send(principal: Principal, key: string, turn: NewTurn): Promise<SendResult>;
-  /** Ends one run, or all of the session; resolves with the ids of those that it ended, once they have ended. */
+  /**
+   * Resolves when the turn is durable; the run starts by itself when the session is free. `interrupt` ends what the
+   * session had before, unless the turn is known already.
+   */
+  send(
+    principal: Principal,
+    key: string,
+    turn: NewTurn,
+    how?: { interrupt: boolean },
+  ): Promise<SendResult>;
+  /**
+   * Ends one run, or all that the session had when this was called, sends included that are not stored yet. Resolves
+   * with the ids of those that it ended, once they have ended.
+   */
   abort(principal: Principal, key: string, runId?: string): Promise<string[]>;
   /**
-   * Ends all runs of the session, then does `work`. Sends that come after this call wait for its end, so
-   * that they find the session as `work` left it.
+   * Ends all runs of the session, then does `work`. In the order of the calls: sends that came before are ended too,
+   * and those that come after it wait, so that they find the session as `work` left it.
    */
   clear<T>(principal: Principal, key: string, work: () => Promise<T>): Promise<T>;
   /** The same for all sessions of a user, in all instances. */
   clearUser<T>(userId: string, work: () => Promise<T>): Promise<T>;
+  /** Resolves when whoever was called before to empty the session has done it: for what is to stay. */
+  cleared(principal: Principal, key: string): Promise<void>;
   active(principal: Principal, key: string): LiveRun | undefined;
   /** Active first, then queued. */
   of(principal: Principal, key: string): readonly LiveRun[];
@@ -72,7 +83,10 @@ export interface Runs {
   resume(queued: readonly QueuedRun[]): void;
   /** Runs under way in this process. */
   count(): number;
-  /** No new runs; waits for those under way at most `graceMs`, then interrupts them. Queued ones stay queued. */
+  /**
+   * No new runs; waits for those under way at most `graceMs`, then interrupts them. Queued ones stay queued. Resolves
+   * within five seconds after that, also if the disk takes nothing: what it did not take was not acknowledged.
+   */
   drain(graceMs: number): Promise<void>;
 }
 
@@ -83,7 +97,7 @@ export function createRuns(options: RunsOptions): Runs {
   const places = createPlaces(options);
   const checkpoints = createCheckpoints(options);
   /** Sends on their way into the store, over all lanes. */
-  const accepting = new Set<Promise<AcceptedTurn>>();
+  const accepting = new Set<Promise<SendResult>>();
   /** Users whose sessions are all being emptied: settles when that is done. */
   const leaving = new Map<string, Promise<void>>();
   const starts = createTurnBudget({
@@ -112,7 +126,8 @@ export function createRuns(options: RunsOptions): Runs {
   };
 
   function pump(lane: Lane): void {
-    if (stopped || lane.active) return;
+    if (lane.active) return;
+    if (stopped) return endStarted(lane);
     // What is stored as started would not be taken up by the next process: it still runs in this one.
     if (draining && lane.queue[0]?.record.state !== 'running') return;
     if (lane.queue.length === 0) return lanes.release(lane);
@@ -139,12 +154,81 @@ export function createRuns(options: RunsOptions): Runs {
     });
   }
 
-  async function accept(lane: Lane, turn: NewTurn): Promise<AcceptedTurn> {
-    const accepted = await store.acceptTurn(lane.principal, lane.key, turn);
-    if (accepted.outcome === 'accepted') {
-      lane.queue.push(createLiveRun(lane.principal, accepted.run));
+  /** Stored as started when it was too late to start it: whoever sent it was told that it runs. */
+  function endStarted(lane: Lane): void {
+    const [run] = lane.queue;
+    if (run?.record.state !== 'running') return;
+    lane.queue.shift();
+    running.add(run);
+    const end: RunEnd = { state: 'aborted', stopReason: 'shutdown' };
+    void endRun(run, end, deps).finally(() => running.delete(run));
+  }
+
+  /** Another process may have taken the principal over since its last socket here was closed. */
+  const refuses = (principal: Principal): boolean =>
+    draining || !(options.claim?.(principal) ?? true);
+
+  async function accept(lane: Lane, turn: NewTurn): Promise<SendResult> {
+    const { principal } = lane;
+    if (refuses(principal)) return DRAINING;
+    const isIdle = !lane.active && lane.queue.length + lane.storing === 0;
+    const start = isIdle && places.promise(principal.userId);
+    lane.storing += 1;
+    try {
+      const accepted = await store.acceptTurn(principal, lane.key, { ...turn, start });
+      if (accepted.outcome === 'accepted') {
+        lane.queue.push(createLiveRun(principal, accepted.run));
+      }
+      return accepted;
+    } finally {
+      lane.storing -= 1;
+      if (start) places.kept(principal.userId);
+      pump(lane);
     }
-    return accepted;
+  }
+
+  /** Whom a newcomer of the session has to wait for. */
+  function ahead(lane: Lane): Promise<unknown> | undefined {
+    const left = leaving.get(lane.principal.userId);
+    return left && lane.exclusive ? Promise.all([left, lane.exclusive]) : (left ?? lane.exclusive);
+  }
+
+  /**
+   * Does `work` when all that came before has the session behind it; what comes later waits. Each waits for those
+   * before it alone, so nobody waits in a circle.
+   */
+  async function exclusively<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
+    const before = [ahead(lane), ...lane.accepting].filter((each) => each !== undefined);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    lane.exclusive = promise;
+    try {
+      await Promise.allSettled(before);
+      return await work();
+    } finally {
+      if (lane.exclusive === promise) lane.exclusive = undefined;
+      resolve();
+      pump(lane);
+    }
+  }
+
+  function isFull(lane: Lane, interrupt: boolean): boolean {
+    const isEmptied = interrupt || lane.exclusive !== undefined;
+    const count = lane.accepting.size + (isEmptied ? 0 : lane.queue.length);
+    // Without an active run, the first of those ahead is about to be it.
+    const waiting = lane.active && !isEmptied ? count : count - 1;
+    return waiting >= options.maxQueuedPerSession();
+  }
+
+  async function interruptAndAccept(lane: Lane, turn: NewTurn): Promise<SendResult> {
+    // The same once more must not end itself.
+    if (!store.run(lane.principal, lane.key, turn.runId)) await endAll(lane);
+    return accept(lane, turn);
+  }
+
+  function place(lane: Lane, turn: NewTurn, interrupt: boolean): Promise<SendResult> {
+    if (interrupt) return exclusively(lane, () => interruptAndAccept(lane, turn));
+    const before = ahead(lane);
+    return before ? before.then(() => accept(lane, turn)) : accept(lane, turn);
   }
 
   async function storeRecovered(): Promise<boolean> {
@@ -228,7 +312,11 @@ export function createRuns(options: RunsOptions): Runs {
   /** Ends a run for those who wait for it, without a word to the store. */
   function tell(run: LiveRun, end: RunEnd): void {
     run.over = true;
-    options.listener.ended(run, end);
+    try {
+      options.listener.ended(run, end);
+    } catch (error) {
+      deps.onBug(error, run);
+    }
     run.settle(end);
   }
 
@@ -239,11 +327,13 @@ export function createRuns(options: RunsOptions): Runs {
     await endRun(run, { state: 'aborted', stopReason: 'user' }, deps);
   }
 
-  async function abortIn(lane: Lane, runId?: string): Promise<string[]> {
-    // Who stops right behind a send, before its acknowledgement, means that send too.
-    if (lane.accepting.size > 0) await Promise.allSettled(lane.accepting);
-    const mine = [...lane.queue, ...(lane.active ? [lane.active] : [])].filter(
-      (run) => runId === undefined || run.record.runId === runId,
+  /** Ends those that stand in the lane now, the active one included. */
+  async function endAll(
+    lane: Lane,
+    isMeant: (runId: string) => boolean = () => true,
+  ): Promise<string[]> {
+    const mine = [...lane.queue, ...(lane.active ? [lane.active] : [])].filter((run) =>
+      isMeant(run.record.runId),
     );
     const ends = mine.map(async (run) => {
       if (run === lane.active) run.abort('user');
@@ -254,42 +344,37 @@ export function createRuns(options: RunsOptions): Runs {
     return mine.map((run) => run.record.runId);
   }
 
-  /** The session's lane, once nobody empties it. At once if nobody does. */
-  function free(principal: Principal, key: string): Lane | Promise<Lane> {
-    const lane = lanes.open(principal, key);
-    const clearing = lane.clearing ?? leaving.get(principal.userId);
-    return clearing ? clearing.then(() => free(principal, key)) : lane;
+  async function abortIn(lane: Lane, runId?: string): Promise<string[]> {
+    const isMeant = (id: string) => runId === undefined || id === runId;
+    const sends = [...lane.accepting];
+    const here = endAll(lane, isMeant);
+    if (sends.length === 0) return here;
+    // Who stops right behind a send, before its acknowledgement, means that send too.
+    const stored = acceptedOf(await Promise.allSettled(sends));
+    const later = endAll(lane, (id) => stored.has(id) && isMeant(id));
+    return [...new Set([...(await here), ...(await later)])];
   }
 
   return {
-    async send(principal, key, turn) {
-      const found = free(principal, key);
-      const lane = found instanceof Promise ? await found : found;
-      // Another process may have taken the principal over since its last socket here was closed.
-      const isOwn = options.claim?.(principal) ?? true;
-      if (draining || !isOwn) return { outcome: 'refused', reason: 'draining' };
-      const ahead = lane.queue.length + lane.accepting.size;
-      const idle = !lane.active && ahead === 0;
-      // Without an active run, the first of those ahead is about to be it.
-      const waiting = lane.active ? ahead : ahead - 1;
-      const full = !idle && waiting >= options.maxQueuedPerSession();
+    async send(principal, key, turn, { interrupt } = { interrupt: false }) {
+      // Of a user who is being removed nothing may come behind that.
+      if (refuses(principal) || leaving.has(principal.userId)) return DRAINING;
+      const lane = lanes.open(principal, key);
       // A known run id is answered whatever the queue's length: it adds nothing to it.
-      if (full) {
+      if (isFull(lane, interrupt)) {
         const known = await store.durableRun(principal, key, turn.runId);
         return known
           ? { outcome: 'duplicate', run: known }
           : { outcome: 'refused', reason: 'queue_full' };
       }
-      const start = idle && places.promise(principal.userId);
-      const accepted = accept(lane, { ...turn, start });
-      lane.accepting.add(accepted);
-      accepting.add(accepted);
+      const sent = place(lane, turn, interrupt);
+      lane.accepting.add(sent);
+      accepting.add(sent);
       try {
-        return await accepted;
+        return await sent;
       } finally {
-        lane.accepting.delete(accepted);
-        accepting.delete(accepted);
-        if (start) places.kept(principal.userId);
+        lane.accepting.delete(sent);
+        accepting.delete(sent);
         pump(lane);
       }
     },
@@ -299,33 +384,35 @@ export function createRuns(options: RunsOptions): Runs {
       return lane ? abortIn(lane, runId) : [];
     },
 
-    async clear(principal, key, work) {
-      const found = free(principal, key);
-      const lane = found instanceof Promise ? await found : found;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      lane.clearing = promise;
-      try {
-        await abortIn(lane);
-        return await work();
-      } finally {
-        lane.clearing = undefined;
-        resolve();
-        pump(lane);
-      }
+    clear(principal, key, work) {
+      const lane = lanes.open(principal, key);
+      return exclusively(lane, async () => {
+        await endAll(lane);
+        return work();
+      });
     },
 
     async clearUser(userId, work) {
-      await leaving.get(userId);
+      const before = [
+        leaving.get(userId),
+        ...lanes.ofUser(userId).flatMap((lane) => [lane.exclusive, ...lane.accepting]),
+      ].filter((each) => each !== undefined);
       const { promise, resolve } = Promise.withResolvers<void>();
       leaving.set(userId, promise);
       try {
-        await Promise.all(lanes.ofUser(userId).map((lane) => abortIn(lane)));
+        await Promise.allSettled(before);
+        await Promise.all(lanes.ofUser(userId).map((lane) => endAll(lane)));
         return await work();
       } finally {
-        leaving.delete(userId);
+        if (leaving.get(userId) === promise) leaving.delete(userId);
         resolve();
         for (const lane of lanes.ofUser(userId)) pump(lane);
       }
+    },
+
+    async cleared(principal, key) {
+      const lane = lanes.find(principal, key);
+      await (lane ? ahead(lane) : leaving.get(principal.userId));
     },
 
     active: (principal, key) => lanes.find(principal, key)?.active,
@@ -351,16 +438,36 @@ export function createRuns(options: RunsOptions): Runs {
 
     async drain(graceMs) {
       draining = true;
-      const grace = Promise.withResolvers<void>();
-      const timer = setTimeout(grace.resolve, graceMs);
-      await Promise.race([settled(), grace.promise]);
-      clearTimeout(timer);
+      await within(graceMs, settled());
       stopped = true;
       stopping.resolve();
-      interrupt(running, 'shutdown');
-      await settled();
+      abortAll(running, 'shutdown');
+      await within(STOPPING_MS, settled());
     },
   };
+}
+
+/** For what the disk does not take. */
+const STOPPING_MS = 5_000;
+
+/** Waits for the promise, and not longer. */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, over]);
+  clearTimeout(timer);
+}
+
+const DRAINING: SendResult = { outcome: 'refused', reason: 'draining' };
+
+function acceptedOf(sends: readonly PromiseSettledResult<SendResult>[]): Set<string> {
+  const ids = new Set<string>();
+  for (const send of sends) {
+    if (send.status === 'fulfilled' && send.value.outcome === 'accepted') {
+      ids.add(send.value.run.runId);
+    }
+  }
+  return ids;
 }
 
 /** Of one turn of the event loop: to read a context and call a model takes a millisecond, for each of a herd. */
@@ -373,7 +480,7 @@ const KEPT_FOR_LATER: RunFailure = {
     'The storage does not take writes now. The message is kept, and is answered when the gateway starts again.',
 };
 
-function interrupt(runs: Iterable<LiveRun>, reason: AbortReason): void {
+function abortAll(runs: Iterable<LiveRun>, reason: AbortReason): void {
   for (const run of runs) run.abort(reason);
 }
 

@@ -1,8 +1,9 @@
 /** `chat.send`, `chat.abort`, `chat.inject`: what changes a conversation. */
 
 import type { AgentDefinition } from '../../agents/definition.ts';
-import { noModelMessage, type SendResult } from '../../agents/runs.ts';
-import type { RunRecord } from '../../agents/sessions/store.ts';
+import type { SendResult } from '../../agents/lanes.ts';
+import { noModelMessage } from '../../agents/runs.ts';
+import type { NewTurn, RunRecord } from '../../agents/sessions/store.ts';
 import { ATTACHMENTS, decodeAttachments, type WireAttachment } from '../attachments.ts';
 import { effortOf } from '../catalog.ts';
 import { protocolError } from '../protocol/errors.ts';
@@ -93,11 +94,8 @@ export async function startTurn(services: Services, caller: Caller, turn: TurnRe
   }
   // What is known already costs nothing: a page that resends what it is unsure of must get its answer.
   if (!store.run(principal, turn.key, turn.runId)) countSend(caller, services);
-  if (turn.interrupt && !store.run(principal, turn.key, turn.runId)) {
-    await runs.abort(principal, turn.key);
-  }
   const thinking = turn.thinking === undefined ? undefined : effortOf(turn.thinking);
-  const sent = await runs.send(principal, turn.key, {
+  const newTurn: NewTurn = {
     runId: turn.runId,
     agentId: turn.agentId,
     text,
@@ -109,7 +107,9 @@ export async function startTurn(services: Services, caller: Caller, turn: TurnRe
     timestamp: services.now(),
     ...(turn.expectedLeafId !== undefined && { expectedLeafId: turn.expectedLeafId }),
     ...(turn.expectedSessionId !== undefined && { expectedSessionId: turn.expectedSessionId }),
-  });
+  };
+  const how = { interrupt: turn.interrupt ?? false };
+  const sent = await runs.send(principal, turn.key, newTurn, how);
   return acknowledge(services, caller, turn.key, sent);
 }
 
@@ -238,7 +238,8 @@ export const chatInject = method(
   INJECT,
   async (params, caller, services) => {
     const { key } = keyOf(caller, params.sessionKey);
-    const { hub, store } = services;
+    const { hub, runs, store } = services;
+    await runs.cleared(caller.principal, key);
     const message = await store.inject(caller.principal, key, {
       text: params.message.toWellFormed(),
       timestamp: services.now(),

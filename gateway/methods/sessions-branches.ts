@@ -29,6 +29,7 @@ export const sessionsRewind = method(
     const { principal } = caller;
     const { key, agentId } = keyOf(caller, params.sessionKey);
     expectAgent('sessions.rewind', caller, params.agentId, agentId);
+    await services.runs.cleared(principal, key);
     const moved = orRefuse(
       services,
       key,
@@ -48,6 +49,7 @@ export const sessionsFork = method(
     const { key, agentId } = keyOf(caller, params.sessionKey);
     expectAgent('sessions.fork', caller, params.agentId, agentId);
     countSend(caller, services);
+    await services.runs.cleared(principal, key);
     const to = { key: freshKey(agentId), agentId, timestamp: services.now() };
     const made = orRefuse(
       services,
@@ -120,6 +122,7 @@ export const sessionsBranchesSwitch = method(
     const { principal } = caller;
     const { key, agentId } = keyOf(caller, params.sessionKey);
     expectAgent('sessions.branches.switch', caller, params.agentId, agentId);
+    await services.runs.cleared(principal, key);
     const { store, hub } = services;
     const moved = orRefuse(
       services,

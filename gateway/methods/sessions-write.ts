@@ -47,6 +47,7 @@ export const sessionsCreate = method(
     const label = (params.label ?? params.displayName)?.toWellFormed();
     const model = params.model === undefined ? undefined : knownModel(services, params.model);
     const message = params.message ?? params.task ?? '';
+    await services.runs.cleared(principal, key);
     const hasTurn = message.trim() !== '' || (params.attachments?.length ?? 0) > 0;
     if (!hasTurn && !services.store.describe(principal, key)) countSend(caller, services);
     const made = await services.store.create(principal, {
@@ -143,6 +144,7 @@ export const sessionsPatch = method(
   async (params, caller, services) => {
     const { key } = keyOf(caller, params.key);
     const { principal } = caller;
+    await services.runs.cleared(principal, key);
     expectSession(mustExist(caller, services, key), params.expectedSessionId);
     const patch: SessionPatch = {
       ...(params.label !== undefined && { label: params.label?.toWellFormed() ?? null }),

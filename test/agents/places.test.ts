@@ -11,7 +11,8 @@ function lane(userId: string, key: string): Lane {
     active: undefined,
     queue: [],
     accepting: new Set(),
-    clearing: undefined,
+    storing: 0,
+    exclusive: undefined,
   };
 }
 

@@ -1,6 +1,6 @@
 /** When runs begin: not all at once, and not before what they answer is durable. */
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { AgentDefinition } from '../../agents/definition.ts';
 import type { StreamEvent } from '../../agents/model-call.ts';
 import type { RunEnd } from '../../agents/run.ts';
@@ -250,4 +250,89 @@ test('a run whose session can be read again after a while goes on then', async (
   const { ends, bugs } = await endWhile(() => left-- > 0, Promise.resolve());
   expect(ends).toMatchObject([{ state: 'final' }]);
   expect(bugs).toEqual([]);
+});
+
+const silent: RunsOptions['callModel'] = async () => ({ type: 'done', stopReason: 'tool_use' });
+
+test('what a user had sent before a removal is removed with the rest', async () => {
+  const store = openSessionStore({ path: temporaryFile() });
+  onTestFinished(() => store.close());
+  const runs = createRuns({ ...common, store, callModel: silent });
+  await runs.send(alice, KEY, turn('first'));
+  await expect.poll(() => store.run(alice, KEY, 'first')?.state).toBe('final');
+  // The message waits for the reset, and the removal comes before that has ended.
+  const reset = runs.clear(alice, KEY, () => store.reset(alice, KEY, 1));
+  const sent = runs.send(alice, KEY, turn('second'));
+  const removed = runs.clearUser('alice', () => store.deleteUser('alice'));
+  const late = runs.send(alice, KEY, turn('third'));
+  await Promise.all([reset, sent, removed]);
+  expect(await late).toEqual({ outcome: 'refused', reason: 'draining' });
+  expect(store.describe(alice, KEY)).toBeUndefined();
+  expect((await runs.send(alice, KEY, turn('anew'))).outcome).toBe('accepted');
+  await runs.drain(30_000);
+});
+
+test('what was acknowledged while the grace ended is told to have ended, and is stored so', async () => {
+  const disk = slowDisk();
+  const store = openSessionStore({ path: temporaryFile(), logSync: disk.sync });
+  onTestFinished(() => store.close());
+  const ends: RunEnd[] = [];
+  const listener = {
+    ...common.listener,
+    ended: (_run: unknown, end: RunEnd) => void ends.push(end),
+  };
+  const runs = createRuns({ ...common, store, callModel: silent, listener });
+  disk.hold();
+  const sending = runs.send(alice, KEY, turn('r'));
+  await expect.poll(() => store.run(alice, KEY, 'r')?.state).toBe('running');
+  const drained = runs.drain(0);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  disk.release();
+  expect((await sending).outcome).toBe('accepted');
+  await drained;
+  expect(ends).toMatchObject([{ state: 'aborted', stopReason: 'shutdown' }]);
+  expect(store.run(alice, KEY, 'r')?.state).toBe('interrupted');
+});
+
+test('a disk that takes nothing does not keep the process from its end', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const disk = slowDisk();
+  const store = openSessionStore({ path: temporaryFile(), logSync: disk.sync });
+  onTestFinished(() => store.close());
+  // Its end comes when the store is closed already, which the log is told.
+  const runs = createRuns({ ...common, store, callModel: silent, onBug() {} });
+  disk.hold();
+  void runs.send(alice, KEY, turn('r'));
+  const drained = runs.drain(1_000);
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(await drained).toBeUndefined();
+});
+
+test('a listener that fails as a queued run finds its session gone does not fail anything else', async () => {
+  const bugs: unknown[] = [];
+  const store = openSessionStore({ path: IN_MEMORY });
+  onTestFinished(() => store.close());
+  const free = Promise.withResolvers<void>();
+  const runs = createRuns({
+    ...common,
+    maxQueuedPerSession: () => 1,
+    store: { ...store, startRun: async () => false },
+    async callModel() {
+      await free.promise;
+      return { type: 'done', stopReason: 'tool_use' };
+    },
+    listener: {
+      ...common.listener,
+      ended(run) {
+        if (run.record.runId === 'second') throw new Error('cannot read');
+      },
+    },
+    onBug: (error) => void bugs.push(error),
+  });
+  await runs.send(alice, KEY, turn('first'));
+  await runs.send(alice, KEY, turn('second'));
+  free.resolve();
+  await expect.poll(() => runs.of(alice, KEY)).toEqual([]);
+  expect(bugs).toEqual([new Error('cannot read')]);
 });

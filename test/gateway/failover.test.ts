@@ -113,22 +113,19 @@ test('where calls have to wait, users take turns', async () => {
   upstream.when(says('hold'), events(role(), hold.promise, text('done'), finish('stop'), DONE));
   const greedy = await connectClient({ port: gateway.port, user: 'greedy' });
   const modest = await connectClient({ port: gateway.port, user: 'modest' });
-  const ended: string[] = [];
-  const say = async (client: typeof greedy, session: string, message: string) => {
-    await client.say(session, message);
-    ended.push(session);
-  };
-  const first = say(greedy, 'g0', 'hold');
+  const first = greedy.say('g0', 'hold');
   await upstream.request(0);
-  const rest = ['g1', 'g2', 'g3'].map((session) => say(greedy, session, 'more'));
+  const rest = ['g1', 'g2', 'g3'].map((session) => greedy.say(session, 'more'));
   // Acknowledged means that they wait in the order in which they were sent.
   await greedy.frame((frame) => frame.event === 'chat' && frame.payload.sessionKey === 'g3');
-  const other = say(modest, 'm', 'one thing');
+  const other = modest.say('m', 'one thing');
   await modest.frame((frame) => frame.event === 'chat');
   hold.open();
   await Promise.all([first, ...rest, other]);
-  expect(ended[0]).toBe('g0');
-  expect(ended.indexOf('m')).toBeLessThan(3);
+  // In the order of the calls: two sockets' events may be read in another one.
+  const asked = upstream.requests.findIndex(says('one thing'));
+  expect(asked).toBeGreaterThan(0);
+  expect(asked).toBeLessThan(3);
 });
 
 test('a connection is used again for the next answer', async () => {
