@@ -1,5 +1,7 @@
 /** `chat.history`, `chat.startup`, `chat.metadata`, `chat.message.get`: what reads a conversation. */
 
+import type { LiveRun } from '../../agents/run.ts';
+import type { SessionStore } from '../../agents/sessions/store.ts';
 import { type MessageRowOptions, messageRow } from '../rows.ts';
 import { commandList, modelList } from './catalog.ts';
 import { readPage } from './history-page.ts';
@@ -96,14 +98,20 @@ function history(params: HistoryParams, caller: Caller, services: Services): obj
     ...(nextOffset !== undefined && { nextOffset }),
     totalMessages: page.totalMessages,
     sessionInfo: rowOf(services, principal, page.session),
-    ...(running?.startedAt && {
-      inFlightRun: {
-        runId: running.record.runId,
-        text: running.answer.text(),
-        startedAt: running.startedAt,
-      },
-    }),
+    ...(running?.startedAt &&
+      isUnderWay(services.store, running) && {
+        inFlightRun: {
+          runId: running.record.runId,
+          text: running.answer.text(),
+          startedAt: running.startedAt,
+        },
+      }),
   };
+}
+
+/** Not from the moment at which its answer stands in the history, which is before its end is durable and told. */
+function isUnderWay(store: SessionStore, { principal, record }: LiveRun): boolean {
+  return store.run(principal, record.sessionKey, record.runId)?.state === 'running';
 }
 
 /** A page that holds the wanted message in its middle, or the one that the client counted to. */
