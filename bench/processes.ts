@@ -4,6 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import nodeFlags from '../deploy/bin/node-flags.json' with { type: 'json' };
 import { allowedCores, descendants } from './proc.ts';
 
 /** What is measured has the first core for itself; what measures shares the others. */
@@ -30,11 +31,11 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 
-/** Runs `node args…`. */
+/** Runs `node args…` with the flags that the product has: subjects differ in their programs alone. */
 export function spawnNode(args: readonly string[], options: SpawnOptions): ChildProcess {
   const core = options.role && PLAN[options.role];
   const cores = core === undefined ? CORES : [core];
-  const [file = '', ...rest] = onCores(cores, [process.execPath, ...args]);
+  const [file = '', ...rest] = onCores(cores, [process.execPath, ...nodeFlags, ...args]);
   const child = spawn(file, rest, {
     stdio:
       options.output === 'ipc'

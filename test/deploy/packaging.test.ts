@@ -3,6 +3,7 @@
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import nodeFlags from '../../deploy/bin/node-flags.json' with { type: 'json' };
 import { REASONS } from '../../deploy/edge/close-codes.ts';
 import rolldown from '../../rolldown.config.ts';
 import { runCommand } from '../support/cli.ts';
@@ -27,7 +28,11 @@ test('every unit starts a program that is built, hardened', async () => {
   const started: string[] = [];
   for await (const file of glob('deploy/systemd/*.service', { cwd: ROOT })) {
     const unit = await read(file);
-    started.push(/^ExecStart=\S+\/node \S+\/oc-gateway\/(\S+)/m.exec(unit)?.[1] ?? file);
+    const [, flags = '', program = file] =
+      /^ExecStart=\S+\/node (.*) \S+\/oc-gateway\/(dist\/\S+)/m.exec(unit) ?? [];
+    // As the programs in deploy/bin start them.
+    expect(flags.split(' '), file).toEqual(nodeFlags);
+    started.push(program);
     for (const line of ['NoNewPrivileges=yes', 'ProtectSystem=strict', 'CapabilityBoundingSet=']) {
       expect(unit.split('\n'), file).toContain(line);
     }
