@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createTurnBudget } from '../providers/turn-budget.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import type { Catalog, ConfiguredModel } from './definition.ts';
+import { createExclusion } from './exclusion.ts';
 import { createLanes, type Lane, type SendResult } from './lanes.ts';
 import type { ModelCaller } from './model-call.ts';
 import { createPlaces } from './places.ts';
@@ -98,8 +99,7 @@ export function createRuns(options: RunsOptions): Runs {
   const checkpoints = createCheckpoints(options);
   /** Sends on their way into the store, over all lanes. */
   const accepting = new Set<Promise<SendResult>>();
-  /** Users whose sessions are all being emptied: settles when that is done. */
-  const leaving = new Map<string, Promise<void>>();
+  const exclusion = createExclusion(lanes, pump);
   const starts = createTurnBudget({
     budgetMs: STARTING_MS,
     now: () => performance.now(),
@@ -187,30 +187,6 @@ export function createRuns(options: RunsOptions): Runs {
     }
   }
 
-  /** Whom a newcomer of the session has to wait for. */
-  function ahead(lane: Lane): Promise<unknown> | undefined {
-    const left = leaving.get(lane.principal.userId);
-    return left && lane.exclusive ? Promise.all([left, lane.exclusive]) : (left ?? lane.exclusive);
-  }
-
-  /**
-   * Does `work` when all that came before has the session behind it; what comes later waits. Each waits for those
-   * before it alone, so nobody waits in a circle.
-   */
-  async function exclusively<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
-    const before = [ahead(lane), ...lane.accepting].filter((each) => each !== undefined);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    lane.exclusive = promise;
-    try {
-      await Promise.allSettled(before);
-      return await work();
-    } finally {
-      if (lane.exclusive === promise) lane.exclusive = undefined;
-      resolve();
-      pump(lane);
-    }
-  }
-
   function isFull(lane: Lane, interrupt: boolean): boolean {
     const isEmptied = interrupt || lane.exclusive !== undefined;
     const count = lane.accepting.size + (isEmptied ? 0 : lane.queue.length);
@@ -226,8 +202,8 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   function place(lane: Lane, turn: NewTurn, interrupt: boolean): Promise<SendResult> {
-    if (interrupt) return exclusively(lane, () => interruptAndAccept(lane, turn));
-    const before = ahead(lane);
+    if (interrupt) return exclusion.session(lane, () => interruptAndAccept(lane, turn));
+    const before = exclusion.ahead(lane);
     return before ? before.then(() => accept(lane, turn)) : accept(lane, turn);
   }
 
@@ -358,7 +334,7 @@ export function createRuns(options: RunsOptions): Runs {
   return {
     async send(principal, key, turn, { interrupt } = { interrupt: false }) {
       // Of a user who is being removed nothing may come behind that.
-      if (refuses(principal) || leaving.has(principal.userId)) return DRAINING;
+      if (refuses(principal) || exclusion.ofUser(principal.userId)) return DRAINING;
       const lane = lanes.open(principal, key);
       // A known run id is answered whatever the queue's length: it adds nothing to it.
       if (isFull(lane, interrupt)) {
@@ -386,33 +362,21 @@ export function createRuns(options: RunsOptions): Runs {
 
     clear(principal, key, work) {
       const lane = lanes.open(principal, key);
-      return exclusively(lane, async () => {
+      return exclusion.session(lane, async () => {
         await endAll(lane);
         return work();
       });
     },
 
-    async clearUser(userId, work) {
-      const before = [
-        leaving.get(userId),
-        ...lanes.ofUser(userId).flatMap((lane) => [lane.exclusive, ...lane.accepting]),
-      ].filter((each) => each !== undefined);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      leaving.set(userId, promise);
-      try {
-        await Promise.allSettled(before);
+    clearUser: (userId, work) =>
+      exclusion.user(userId, async () => {
         await Promise.all(lanes.ofUser(userId).map((lane) => endAll(lane)));
-        return await work();
-      } finally {
-        if (leaving.get(userId) === promise) leaving.delete(userId);
-        resolve();
-        for (const lane of lanes.ofUser(userId)) pump(lane);
-      }
-    },
+        return work();
+      }),
 
     async cleared(principal, key) {
       const lane = lanes.find(principal, key);
-      await (lane ? ahead(lane) : leaving.get(principal.userId));
+      await (lane ? exclusion.ahead(lane) : exclusion.ofUser(principal.userId));
     },
 
     active: (principal, key) => lanes.find(principal, key)?.active,
