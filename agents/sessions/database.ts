@@ -4,6 +4,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { APPLICATION_ID, migrate, migrations } from './migrations.ts';
+import { openFailure } from './open-failure.ts';
 import { StoreFileError } from './store.ts';
 
 /**
@@ -52,9 +53,7 @@ export function openDatabase(path: string): Db {
   } catch (error) {
     db?.close();
     if (error instanceof StoreFileError) throw error;
-    const message =
-      'The session store cannot be opened: its file is unreadable, locked or damaged.';
-    throw new StoreFileError('unusable', message, { cause: error });
+    throw openFailure(path, error);
   }
 }
 
@@ -75,12 +74,14 @@ export function refuseForeign(db: Db): void {
   if (owner !== APPLICATION_ID && !empty) {
     throw new StoreFileError(
       'foreign',
+      db.name,
       'The session store cannot be opened: its file is a database of another program.',
     );
   }
   if (version > migrations.length) {
     throw new StoreFileError(
       'newer',
+      db.name,
       `The session store cannot be opened: a newer release wrote it (its version is ${version}, ` +
         `this release knows up to ${migrations.length}). Use that release or a newer one.`,
     );
@@ -92,6 +93,7 @@ function configure(db: Db): void {
   if (journal !== 'wal' && !db.memory) {
     throw new StoreFileError(
       'unusable',
+      db.name,
       'The session store cannot be opened: its file system does not support a write-ahead log.',
     );
   }

@@ -11,7 +11,13 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
+import { codeOf } from './faults.ts';
+import { giveTo, ownerOf } from './file-owner.ts';
+import { isDamage, openFailure } from './open-failure.ts';
 import { StoreFileError } from './store.ts';
+
+/** What the workers' lock has behind the store's path. */
+const SHARED = '.workers.lock';
 
 /** Frees the lock. */
 export type Unlock = () => void;
@@ -24,11 +30,10 @@ export type Unlock = () => void;
  *   have not yet, `unusable` if it cannot be made.
  */
 export function lockStore(path: string, generation?: number): Unlock {
-  const unlock = hold(`${path}.lock`, 'BEGIN EXCLUSIVE');
-  const shared = sharedLock(path);
-  if (generation === undefined && !existsSync(shared)) return unlock;
+  const unlock = hold(path, '.lock', 'BEGIN EXCLUSIVE');
+  if (generation === undefined && !existsSync(path + SHARED)) return unlock;
   try {
-    const free = hold(shared, 'BEGIN EXCLUSIVE', (db) => {
+    const free = hold(path, SHARED, 'BEGIN EXCLUSIVE', (db) => {
       if (generation === undefined) return;
       db.pragma(`user_version = ${generation}`);
       db.exec('COMMIT');
@@ -37,7 +42,7 @@ export function lockStore(path: string, generation?: number): Unlock {
     return unlock;
   } catch (error) {
     unlock();
-    throw error instanceof StoreFileError && error.reason === 'in_use' ? workersLeft(error) : error;
+    throw isInUse(error) ? workersLeft(path, error) : error;
   }
 }
 
@@ -47,50 +52,66 @@ export function lockStore(path: string, generation?: number): Unlock {
  * @throws {StoreFileError} `in_use` if the store is of another generation by now.
  */
 export function shareStore(path: string, generation: number): Unlock {
-  return hold(sharedLock(path), 'BEGIN', (db) => {
+  return hold(path, SHARED, 'BEGIN', (db) => {
     // To read is what takes the lock, for as long as the transaction lasts.
-    if (db.pragma('user_version', { simple: true }) !== generation) throw inUse();
+    if (db.pragma('user_version', { simple: true }) !== generation) throw inUse(path);
   });
 }
 
-function sharedLock(path: string): string {
-  return `${path}.workers.lock`;
-}
-
-function hold(file: string, begin: string, then?: (db: Database.Database) => void): Unlock {
+function hold(
+  path: string,
+  suffix: string,
+  begin: string,
+  then?: (db: Database.Database) => void,
+): Unlock {
+  const file = path + suffix;
   let db: Database.Database | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     db = new Database(file, { timeout: 0 });
-    chmodSync(file, 0o600);
+    makeTheirs(file, path);
     db.exec(begin);
     then?.(db);
   } catch (error) {
     db?.close();
-    throw refusal(error);
+    throw refusal(path, file, error);
   }
   const held = db;
   return () => held.close();
 }
 
-function refusal(cause: unknown): StoreFileError {
-  if (cause instanceof StoreFileError) return cause;
-  const isHeld = cause instanceof Database.SqliteError && cause.code.startsWith('SQLITE_BUSY');
-  if (isHeld) return inUse(cause);
-  const message =
-    'The session store cannot be opened: its folder is missing rights, space or a working disk.';
-  return new StoreFileError('unusable', message, { cause });
+/** A command that root runs must not leave behind what the gateway's user cannot open. */
+function makeTheirs(file: string, path: string): void {
+  try {
+    chmodSync(file, 0o600);
+    giveTo(ownerOf(path), file);
+  } catch (error) {
+    // Of somebody else who lets us write it: it serves as a lock all the same.
+    if (codeOf(error) !== 'EPERM') throw error;
+  }
 }
 
-function inUse(cause?: unknown): StoreFileError {
-  const message =
+function refusal(path: string, file: string, cause: unknown): StoreFileError {
+  if (cause instanceof StoreFileError) return cause;
+  if (codeOf(cause).startsWith('SQLITE_BUSY')) return inUse(path, cause);
+  if (!isDamage(cause)) return openFailure(path, cause);
+  const sentence = 'This file is only a lock, and damaged. Remove it; nothing is lost.';
+  return new StoreFileError('unusable', file, sentence, { cause });
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof StoreFileError && error.reason === 'in_use';
+}
+
+function inUse(path: string, cause?: unknown): StoreFileError {
+  const sentence =
     'The session store is in use by another gateway process. Stop that one, or give this one ' +
     'its own gateway.storage.path (or OPENCLAW_STATE_DIR).';
-  return new StoreFileError('in_use', message, { cause });
+  return new StoreFileError('in_use', path, sentence, { cause });
 }
 
-function workersLeft(cause: unknown): StoreFileError {
-  const message =
+function workersLeft(path: string, cause: unknown): StoreFileError {
+  const sentence =
     'The session store is still in use by workers of a gateway that has ended. They end by themselves; try again.';
-  return new StoreFileError('workers_left', message, { cause });
+  return new StoreFileError('workers_left', path, sentence, { cause });
 }

@@ -18,7 +18,10 @@ import {
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { closeDatabase, openDatabase, refuseForeign } from './database.ts';
+import { codeOf } from './faults.ts';
+import { giveTo, ownerOf } from './file-owner.ts';
 import { lockStore } from './lock.ts';
+import { openFailure } from './open-failure.ts';
 import { StoreFileError } from './store.ts';
 
 export interface StoreReport {
@@ -70,7 +73,7 @@ export function checkStore(path: string): StoreReport {
  * @throws {StoreFileError} as `checkStore`, and if the copy cannot be made.
  */
 export async function backupStore(path: string, to: string): Promise<StoreReport> {
-  if (existsSync(to)) throw unusable('The backup was not made: its file exists already.');
+  if (existsSync(to)) throw unusable(to, 'The backup was not made: its file exists already.');
   const unfinished = `${to}.unfinished`;
   const source = openReader(path);
   try {
@@ -82,7 +85,7 @@ export async function backupStore(path: string, to: string): Promise<StoreReport
     return report;
   } catch (error) {
     if (error instanceof StoreFileError) throw error;
-    throw unusable('The backup could not be written.', error);
+    throw failed(to, 'The backup could not be written', error);
   } finally {
     source.close();
     for (const part of PARTS) rmSync(unfinished + part, { force: true });
@@ -90,8 +93,9 @@ export async function backupStore(path: string, to: string): Promise<StoreReport
 }
 
 /**
- * Puts a copy of `from` in the store's place. What stood there is kept beside it, under a name that ends in
- * `.replaced-<time>`, and nothing is touched unless `from` is whole.
+ * Puts a copy of `from` in the store's place, with the owner and the mode of what stood there (else the folder's
+ * owner, and 0600): whoever ran the gateway still can. What stood there is kept beside it, under a name that
+ * ends in `.replaced-<time>`, and nothing is touched unless `from` is whole.
  *
  * @returns where the replaced file is, if there was one.
  * @throws {StoreFileError} `in_use` while a gateway serves the store.
@@ -99,16 +103,17 @@ export async function backupStore(path: string, to: string): Promise<StoreReport
 export function restoreStore(from: string, path: string, time: Date): string | undefined {
   const unlock = lockStore(path);
   try {
-    if (checkStore(from).problems.length > 0) throw unusable('The backup is damaged.');
+    if (checkStore(from).problems.length > 0) throw unusable(from, 'The backup is damaged.');
     const incoming = `${path}.incoming`;
     copyFileSync(from, incoming);
-    chmodSync(incoming, 0o600);
+    giveTo(ownerOf(path), incoming);
+    chmodSync(incoming, modeOf(path));
     const replaced = setAside(path, `${path}.replaced-${time.toISOString().replaceAll(':', '-')}`);
     settle(incoming, path);
     return replaced;
   } catch (error) {
     if (error instanceof StoreFileError) throw error;
-    throw unusable('The backup could not be put in place.', error);
+    throw failed(path, 'The backup could not be put in place', error);
   } finally {
     unlock();
   }
@@ -133,7 +138,7 @@ export function vacuumStore(path: string): { before: number; after: number } {
     return { before, after: statSync(path).size };
   } catch (error) {
     if (error instanceof StoreFileError) throw error;
-    throw unusable('The store could not be made smaller.', error);
+    throw failed(path, 'The store could not be made smaller', error);
   } finally {
     unlock();
   }
@@ -145,7 +150,7 @@ function withReader<T>(path: string, read: (db: Database.Database) => T): T {
     return read(db);
   } catch (error) {
     if (error instanceof StoreFileError) throw error;
-    throw unusable('The session store cannot be read: its file is damaged.', error);
+    throw openFailure(path, error);
   } finally {
     db.close();
   }
@@ -153,7 +158,7 @@ function withReader<T>(path: string, read: (db: Database.Database) => T): T {
 
 /** Reads beside whoever writes. @throws {StoreFileError} if there is no such store. */
 export function openReader(path: string): Database.Database {
-  if (!existsSync(path)) throw unusable('There is no session store at this path.');
+  if (!existsSync(path)) throw unusable(path, 'There is no session store at this path.');
   let db: Database.Database | undefined;
   try {
     db = new Database(path, { readonly: true, fileMustExist: true });
@@ -162,8 +167,15 @@ export function openReader(path: string): Database.Database {
   } catch (error) {
     db?.close();
     if (error instanceof StoreFileError) throw error;
-    throw unusable('The session store cannot be read: it is no database, or damaged.', error);
+    throw openFailure(path, error);
   }
+}
+
+const PRIVATE = 0o600;
+
+function modeOf(path: string): number {
+  const status = statSync(path, { throwIfNoEntry: false });
+  return status ? status.mode & 0o777 : PRIVATE;
 }
 
 /** Onto the disk under its name: a crash leaves either the old or the new. */
@@ -191,6 +203,11 @@ function setAside(path: string, to: string): string | undefined {
   return to;
 }
 
-function unusable(message: string, cause?: unknown): StoreFileError {
-  return new StoreFileError('unusable', message, { cause });
+function unusable(path: string, sentence: string): StoreFileError {
+  return new StoreFileError('unusable', path, sentence);
+}
+
+function failed(path: string, what: string, cause: unknown): StoreFileError {
+  const why = codeOf(cause);
+  return new StoreFileError('unusable', path, `${what}${why && ` (${why})`}.`, { cause });
 }

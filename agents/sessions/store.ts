@@ -304,14 +304,15 @@ type StoreFileReason = 'foreign' | 'newer' | 'in_use' | 'workers_left' | 'unusab
 /**
  * The file cannot be opened as a session store: `foreign`, it belongs to another program; `newer`,
  * a later release wrote it; `in_use`, another process owns it; `workers_left`, its owner has ended and
- * workers of that one are about to; `unusable`, anything else (see `cause`). For operators; names no path.
+ * workers of that one are about to; `unusable`, anything else (see `cause`). For operators: `message` begins with the
+ * path of the file that is meant.
  */
 export class StoreFileError extends Error {
   override readonly name = 'StoreFileError';
   readonly reason: StoreFileReason;
 
-  constructor(reason: StoreFileReason, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(reason: StoreFileReason, path: string, sentence: string, options?: ErrorOptions) {
+    super(`${path}: ${sentence}`, options);
     this.reason = reason;
   }
 }

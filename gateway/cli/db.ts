@@ -61,7 +61,7 @@ export async function onStore(
     return await work(path);
   } catch (error) {
     if (!(error instanceof StoreFileError)) throw error;
-    io.stderr.write(`oc-gateway: ${path}: ${error.message}\n`);
+    io.stderr.write(`oc-gateway: ${error.message}\n`);
     return 1;
   }
 }

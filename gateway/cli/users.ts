@@ -31,7 +31,7 @@ export async function usersExport(io: Io, flags: StoreFlags, userId: string): Pr
 export async function usersDelete(io: Io, flags: StoreFlags, userId: string): Promise<number> {
   return onStore(io, flags, async (path) => {
     if (!existsSync(path)) {
-      throw new StoreFileError('unusable', 'There is no session store at this path.');
+      throw new StoreFileError('unusable', path, 'There is no session store at this path.');
     }
     const store = openUnlessServed(path);
     return store ? deleteHere(io, store, userId) : deleteThere(io, flags, userId);
