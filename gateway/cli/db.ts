@@ -9,8 +9,9 @@ import {
   vacuumStore,
 } from '../../agents/sessions/maintenance.ts';
 import { StoreFileError } from '../../agents/sessions/store.ts';
-import { loadConfig } from '../config/load.ts';
+import { type LoadResult, loadConfig } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
+import type { Config } from '../config/schema.ts';
 import { storagePath } from '../config/settings.ts';
 import type { Io } from './io.ts';
 
@@ -44,14 +45,16 @@ export async function dbVacuum(io: Io, flags: StoreFlags): Promise<number> {
   });
 }
 
-/** Finds the store that the configuration names; says in one line what is wrong with it. */
+/**
+ * Finds the store that the configuration names; says in one line what is wrong with it. Nothing else of the
+ * configuration is looked at: whoever sees to the store may not know the secrets of the rest.
+ */
 export async function onStore(
   io: Io,
   flags: StoreFlags,
   work: (path: string) => number | Promise<number>,
 ): Promise<number> {
-  const options = { env: io.env, ...(flags.config !== undefined && { path: flags.config }) };
-  const loaded = loadConfig(options);
+  const loaded = loadSection(io, flags, 'storage');
   if (!loaded.ok) {
     for (const problem of loaded.errors) io.stderr.write(`${formatProblem(problem)}\n`);
     return 1;
@@ -64,6 +67,17 @@ export async function onStore(
     io.stderr.write(`oc-gateway: ${error.message}\n`);
     return 1;
   }
+}
+
+/** A section of `gateway`; the rest has its defaults. */
+export function loadSection(
+  io: Io,
+  flags: StoreFlags,
+  section: keyof Config['gateway'],
+): LoadResult {
+  const path = flags.config;
+  const sections = [['gateway', section]];
+  return loadConfig({ env: io.env, sections, ...(path !== undefined && { path }) });
 }
 
 function told(io: Io, report: StoreReport): number {

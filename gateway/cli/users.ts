@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { openSessionStore } from '../../agents/sessions/sqlite-store.ts';
 import { type Removed, type SessionStore, StoreFileError } from '../../agents/sessions/store.ts';
 import { exportUser } from '../../agents/sessions/user-export.ts';
-import { loadConfig } from '../config/load.ts';
-import { onStore, type StoreFlags } from './db.ts';
+import { formatProblem } from '../config/problem.ts';
+import { loadSection, onStore, type StoreFlags } from './db.ts';
 import type { Io } from './io.ts';
 
 /** Prints one JSON object a line. Exit code 1 if the store knows no such user. */
@@ -60,9 +60,13 @@ async function deleteHere(io: Io, store: SessionStore, userId: string): Promise<
 }
 
 async function deleteThere(io: Io, flags: StoreFlags, userId: string): Promise<number> {
-  const options = { env: io.env, ...(flags.config !== undefined && { path: flags.config }) };
-  const loaded = loadConfig(options);
-  const admin = loaded.ok ? loaded.config.gateway.admin : undefined;
+  const loaded = loadSection(io, flags, 'admin');
+  if (!loaded.ok) {
+    io.stderr.write('oc-gateway: a gateway serves this store, and how to ask it cannot be read:\n');
+    for (const problem of loaded.errors) io.stderr.write(`${formatProblem(problem)}\n`);
+    return 1;
+  }
+  const { admin } = loaded.config.gateway;
   if (!admin?.operatorToken || admin.port === 0) {
     io.stderr.write(
       'oc-gateway: a gateway serves this store; set gateway.admin with a fixed port and an operatorToken, or stop the gateway\n',

@@ -11,8 +11,8 @@ import { findBrokenReferences } from './references.ts';
 import { type Config, configSchema } from './schema.ts';
 import { expandHome, stateDirectory } from './settings.ts';
 import { type Environment, substitute } from './substitute.ts';
-import type { TreeNode } from './tree.ts';
-import { validateTree } from './validate.ts';
+import { keepSections, type TreeNode, type TreePath } from './tree.ts';
+import { type Validated, validateTree } from './validate.ts';
 
 export type ConfigSource =
   | {
@@ -49,23 +49,28 @@ export interface LoadOptions {
   /** The file named on the command line. */
   readonly path?: string;
   readonly env: Environment;
+  /**
+   * Only these are read and judged, as if nothing else stood in the file: for commands that need no more, and whose
+   * environment need not hold the secrets of the rest.
+   */
+  readonly sections?: readonly TreePath[];
 }
 
 /**
  * Looks in this order: `path`, OPENCLAW_CONFIG_PATH, `openclaw.json` in the state directory, the built-in
  * demonstration. A file that is named and missing is an error. Never throws for what a file holds.
  */
-export function loadConfig({ path, env }: LoadOptions): LoadResult {
+export function loadConfig({ path, env, sections }: LoadOptions): LoadResult {
   const file = findFile(path, env);
   if (file === undefined) {
     const { tree, problems } = builtInConfig(env);
     const reason = `no configuration was named and there is no ${defaultFile(env)}`;
-    return judge(tree, problems, { kind: 'built-in', reason }, env);
+    return judge(tree, problems, { kind: 'built-in', reason }, env, sections);
   }
   const { tree, problems, files, stamp } = readConfigTree(file, includeRoots(env));
   const source: ConfigSource = { kind: 'file', path: file, files, stamp };
   if (!tree) return { ok: false, source, errors: problems, warnings: [], ignored: [] };
-  return judge(tree, problems, source, env);
+  return judge(tree, problems, source, env, sections);
 }
 
 function judge(
@@ -73,16 +78,19 @@ function judge(
   earlier: readonly ConfigProblem[],
   source: ConfigSource,
   env: Environment,
+  sections?: readonly TreePath[],
 ): LoadResult {
-  const known = keepKnownKeys(tree, configSchema);
+  const known = keepKnownKeys(sections ? keepSections(tree, sections) : tree, configSchema);
   // Keys that are not served are gone by now: their variables need not be set.
-  const filled = substitute(known.tree, configSchema, env);
+  const filled = substitute(known.tree, configSchema, env, tree);
   const validated = validateTree(filled.tree);
   const problems = [...earlier, ...known.problems, ...filled.problems];
   // One key, one cause: what was not filled in is wrong for that reason alone.
   const named = new Set(filled.problems.filter(isError).map(({ path }) => path));
-  const values = validated.ok ? judgeConfig(validated.config, filled.tree) : validated.problems;
-  for (const group of [values, findBrokenReferences(filled.tree)]) {
+  const values = validated.ok ? [] : validated.problems;
+  // What keys say about each other can be judged of the whole only.
+  const together = sections ? [] : judgeTogether(validated, filled.tree);
+  for (const group of [values, ...together]) {
     const fresh = group.filter(({ path }) => !named.has(path));
     for (const { path } of fresh) named.add(path);
     problems.push(...fresh);
@@ -93,6 +101,13 @@ function judge(
   const report = { source, warnings, ignored: known.ignored };
   if (validated.ok && errors.length === 0) return { ok: true, config: validated.config, ...report };
   return { ok: false, errors, ...report };
+}
+
+function judgeTogether(
+  validated: Validated,
+  tree: TreeNode,
+): readonly (readonly ConfigProblem[])[] {
+  return [validated.ok ? judgeConfig(validated.config, tree) : [], findBrokenReferences(tree)];
 }
 
 function isError({ severity }: ConfigProblem): boolean {

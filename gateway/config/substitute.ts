@@ -24,10 +24,18 @@ export interface Substituted {
   readonly problems: readonly ConfigProblem[];
 }
 
-/** `env.vars` themselves may use the process's environment, not each other. */
-export function substitute(tree: TreeNode, schema: SchemaNode, env: Environment): Substituted {
+/**
+ * `env.vars` themselves may use the process's environment, not each other. `whole`: where they stand, if `tree` is
+ * only a part.
+ */
+export function substitute(
+  tree: TreeNode,
+  schema: SchemaNode,
+  env: Environment,
+  whole = tree,
+): Substituted {
   const problems: ConfigProblem[] = [];
-  const lookup = lookupIn(env, fileVariables(tree, env));
+  const lookup = lookupIn(env, fileVariables(whole, env));
   return { tree: replace(tree, schema, { at: tree.at, path: '' }, { lookup, problems }), problems };
 }
 

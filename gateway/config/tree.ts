@@ -70,6 +70,17 @@ export function textAt(root: TreeNode, path: TreePath): string | undefined {
   return node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
 }
 
+/** The tree as if nothing stood in it but these sections and what they lie in. */
+export function keepSections(root: TreeNode, sections: readonly TreePath[]): TreeNode {
+  if (root.kind !== 'object' || sections.some((path) => path.length === 0)) return root;
+  const members = new Map<string, Member>();
+  for (const [key, { at, value }] of root.members) {
+    const below = sections.filter(([first]) => first === key).map((path) => path.slice(1));
+    if (below.length > 0) members.set(key, { at, value: keepSections(value, below) });
+  }
+  return { ...root, members };
+}
+
 /** The plain value. `Object.fromEntries` defines members, so that a key `__proto__` is only a key. */
 export function toPlain(node: TreeNode): unknown {
   if (node.kind === 'scalar') return node.value;

@@ -1,12 +1,14 @@
 /** What is shipped beside the programs fits them: units, container files, and the page for operators. */
 
-import { glob, readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { glob, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import nodeFlags from '../../deploy/bin/node-flags.json' with { type: 'json' };
 import { REASONS } from '../../deploy/edge/close-codes.ts';
 import rolldown from '../../rolldown.config.ts';
 import { runCommand } from '../support/cli.ts';
+import { temporaryFolder } from '../support/gateway.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const SECRET = 'a-secret-of-the-tests-0123456789abcdef';
@@ -39,6 +41,55 @@ test('every unit starts a program that is built, hardened', async () => {
     expect(unit, file).toMatch(/^(?:User=oc-|DynamicUser=yes)/m);
   }
   expect(started.toSorted()).toEqual(built.toSorted());
+});
+
+test('docs/operations.md makes secrets with which the examples work, equal on both sides', async () => {
+  const folder = await temporaryFolder();
+  const at = (text: string) => text.replaceAll('/etc/oc-gateway', folder);
+  const [, script = ''] =
+    /^```sh\n(cd \/etc\/oc-gateway\n[^`]+)```$/m.exec(await read('docs/operations.md')) ?? [];
+  execFileSync('sh', ['-eu'], { input: at(script) });
+  for (const name of ['internal-secret', 'gateway-secret', 'gateway.env', 'portal.env']) {
+    expect((await stat(join(folder, name))).mode & 0o777, name).toBe(0o600);
+  }
+  const variables = async (name: string): Promise<Record<string, string>> => {
+    const lines = (await readFile(join(folder, name), 'utf8')).trim().split('\n');
+    return Object.fromEntries(lines.map((line) => line.split('=', 2)));
+  };
+  const gateway: Record<string, string> = {
+    ...(await variables('gateway.env')),
+    ONE_API_KEY: 'sk-test',
+  };
+  const portal = await variables('portal.env');
+
+  const example = await read('openclaw.json.example');
+  const config = join(folder, 'openclaw.json');
+  await writeFile(config, example.replace('// admin:', 'admin:'));
+  const checked = await runCommand(['config', 'check', '--config', config], { env: gateway });
+  expect(checked).toMatchObject({ code: 0, stdout: `${config}: ok\n` });
+
+  const [, sample = ''] =
+    /^```json\n(\{\n[^`]+"jwtSecret"[^`]+)```$/m.exec(await read('docs/portal-contract.md')) ?? [];
+  for (const [, name = ''] of sample.matchAll(/\$\{([A-Z_]+)\}/g)) {
+    expect(portal[name]?.length, name).toBe(64);
+  }
+  expect(portal['OC_GATEWAY_ADMIN_TOKEN']).toBe(gateway['GATEWAY_ADMIN_TOKEN']);
+
+  const values = join(folder, 'values.json');
+  await writeFile(values, at(await read('deploy/nginx/values.example.json')));
+  const out = join(folder, 'nginx');
+  const rendered = await runCommand(['nginx', 'render', '--values', values, '--out', out]);
+  expect(rendered).toMatchObject({ code: 0, stderr: '' });
+  const secrets = await Promise.all(
+    rendered.stdout
+      .trim()
+      .split('\n')
+      .map((path) => readFile(join(out, path), 'utf8')),
+  );
+  for (const shared of [portal['OC_PORTAL_INTERNAL_SECRET'], gateway['GATEWAY_SECRET']]) {
+    expect(shared).toHaveLength(64);
+    expect(secrets.join('\n')).toContain(shared);
+  }
 });
 
 describe('the container files', () => {

@@ -142,3 +142,31 @@ test('db backup without a file says what is missing', async () => {
   expect(code).toBe(2);
   expect(stderr).toContain('FILE is missing');
 });
+
+test('needs no secret of the configuration, and none of its other sections to be right', async () => {
+  const stateDir = await temporaryFolder();
+  const path = join(stateDir, 'elsewhere.sqlite');
+  const gateway = await startGateway({
+    stateDir,
+    config: testConfig({ upstream: upstream.url, gateway: { storage: { path } } }),
+  });
+  const client = await connectClient({ port: gateway.port });
+  await client.say('main', 'hello');
+  await stopped(gateway);
+  const config = testConfig({ upstream: upstream.url, gateway: { storage: { path: '${PLACE}' } } });
+  await gateway.writeConfig({
+    ...config,
+    models: { providers: { mock: { baseUrl: upstream.url, apiKey: '${UNSET_KEY}', typo: 1 } } },
+    env: { vars: { PLACE: path, OTHER: '${UNSET_TOO}' } },
+  });
+  expect(await db(stateDir, 'check')).toMatchObject({ code: 0, stderr: '' });
+  const exported = await runCommand(['users', 'export', 'alice'], {
+    env: { OPENCLAW_STATE_DIR: stateDir },
+  });
+  expect(exported).toMatchObject({ code: 0, stderr: '' });
+
+  await gateway.writeConfig({ gateway: { storage: { path: '${UNSET_PLACE}' } } });
+  const lost = await db(stateDir, 'check');
+  expect(lost.code).toBe(1);
+  expect(lost.stderr).toContain('gateway.storage.path: the environment variable UNSET_PLACE');
+});

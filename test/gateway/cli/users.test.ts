@@ -160,3 +160,26 @@ test('users delete removes all of a user from a store that nobody serves', async
   await runCommand(['db', 'vacuum'], { env });
   expect(await traces(gateway.stateDir)).toEqual(['the words of bob']);
 });
+
+test('users delete names the secret that it needs to ask the gateway that serves', async () => {
+  const upstream = await startOpenAiUpstream();
+  onTestFinished(() => upstream.close());
+  const admin = { port: await freePort(), token: 't', operatorToken: '${OPERATOR}' };
+  const config = testConfig({ upstream: upstream.url, gateway: { admin } });
+  const gateway = await startGateway({ config, env: { OPERATOR: 'an-operator-token' } });
+  const client = await connectClient({ port: gateway.port, user: 'alice' });
+  await client.say('main', 'hello');
+  const env = { OPENCLAW_STATE_DIR: gateway.stateDir };
+  const refused = await runCommand(['users', 'delete', 'alice'], { env });
+  expect(refused).toMatchObject({ code: 1, stdout: '' });
+  expect(refused.stderr).toContain('the environment variable OPERATOR');
+  await gateway.writeConfig({
+    ...config,
+    models: { providers: { mock: { baseUrl: upstream.url, apiKey: '${UNSET_KEY}' } } },
+  });
+  const withToken = { ...env, OPERATOR: 'an-operator-token' };
+  expect(await runCommand(['users', 'delete', 'alice'], { env: withToken })).toMatchObject({
+    code: 0,
+    stderr: '',
+  });
+});
