@@ -73,7 +73,12 @@ export function checkStore(path: string): StoreReport {
  * @throws {StoreFileError} as `checkStore`, and if the copy cannot be made.
  */
 export async function backupStore(path: string, to: string): Promise<StoreReport> {
-  if (existsSync(to)) throw unusable(to, 'The backup was not made: its file exists already.');
+  if (existsSync(to)) {
+    throw unusable(
+      to,
+      'The backup was not made: this file exists already. Name another one, or move this one away.',
+    );
+  }
   const unfinished = `${to}.unfinished`;
   const source = openReader(path);
   try {
@@ -85,7 +90,9 @@ export async function backupStore(path: string, to: string): Promise<StoreReport
     return report;
   } catch (error) {
     if (error instanceof StoreFileError) throw error;
-    throw failed(to, 'The backup could not be written', error);
+    const cure =
+      'Name a file in a folder that is there and that you may write, on a disk with room.';
+    throw failed(to, 'The backup could not be written', cure, error);
   } finally {
     source.close();
     for (const part of PARTS) rmSync(unfinished + part, { force: true });
@@ -103,7 +110,7 @@ export async function backupStore(path: string, to: string): Promise<StoreReport
 export function restoreStore(from: string, path: string, time: Date): string | undefined {
   const unlock = lockStore(path);
   try {
-    if (checkStore(from).problems.length > 0) throw unusable(from, 'The backup is damaged.');
+    requireBackup(from);
     const incoming = `${path}.incoming`;
     copyFileSync(from, incoming);
     giveTo(ownerOf(path), incoming);
@@ -113,11 +120,27 @@ export function restoreStore(from: string, path: string, time: Date): string | u
     return replaced;
   } catch (error) {
     if (error instanceof StoreFileError) throw error;
-    throw failed(path, 'The backup could not be put in place', error);
+    const cure = 'See that its folder is yours or that you are root, and that its disk has room.';
+    throw failed(path, 'The backup could not be put in place', cure, error);
   } finally {
     unlock();
   }
 }
+
+/** @throws {StoreFileError} about this file, whatever is wrong with it: the store's own is not meant. */
+function requireBackup(from: string): void {
+  if (!existsSync(from)) throw unusable(from, `There is no such file. ${TAKE_A_BACKUP}`);
+  if (!statSync(from).isFile()) throw unusable(from, `This is no file. ${TAKE_A_BACKUP}`);
+  try {
+    if (checkStore(from).problems.length === 0) return;
+  } catch (error) {
+    if (!(error instanceof StoreFileError) || error.reason === 'newer') throw error;
+    throw failed(from, 'No backup can be read from this file', TAKE_A_BACKUP, error.cause);
+  }
+  throw unusable(from, 'This backup is damaged. Take an earlier one.');
+}
+
+const TAKE_A_BACKUP = 'Name one that "oc-gateway db backup" has made.';
 
 /**
  * Writes the file anew without the room that deleted rows left.
@@ -138,7 +161,8 @@ export function vacuumStore(path: string): { before: number; after: number } {
     return { before, after: statSync(path).size };
   } catch (error) {
     if (error instanceof StoreFileError) throw error;
-    throw failed(path, 'The store could not be made smaller', error);
+    const cure = 'It takes room for a second copy of it meanwhile.';
+    throw failed(path, 'The store could not be made smaller', cure, error);
   } finally {
     unlock();
   }
@@ -158,7 +182,12 @@ function withReader<T>(path: string, read: (db: Database.Database) => T): T {
 
 /** Reads beside whoever writes. @throws {StoreFileError} if there is no such store. */
 export function openReader(path: string): Database.Database {
-  if (!existsSync(path)) throw unusable(path, 'There is no session store at this path.');
+  if (!existsSync(path)) {
+    throw unusable(
+      path,
+      'There is no session store at this path. Name its folder in OPENCLAW_STATE_DIR, or its configuration with --config.',
+    );
+  }
   let db: Database.Database | undefined;
   try {
     db = new Database(path, { readonly: true, fileMustExist: true });
@@ -207,7 +236,7 @@ function unusable(path: string, sentence: string): StoreFileError {
   return new StoreFileError('unusable', path, sentence);
 }
 
-function failed(path: string, what: string, cause: unknown): StoreFileError {
+function failed(path: string, what: string, cure: string, cause: unknown): StoreFileError {
   const why = codeOf(cause);
-  return new StoreFileError('unusable', path, `${what}${why && ` (${why})`}.`, { cause });
+  return new StoreFileError('unusable', path, `${what}${why && ` (${why})`}. ${cure}`, { cause });
 }

@@ -70,7 +70,14 @@ describe('db backup and db restore', () => {
     await writeFile(taken, 'mine');
     const refused = await db(stateDir, 'backup', taken);
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain('exists already');
+    expect(refused.stderr).toBe(
+      `oc-gateway: ${taken}: The backup was not made: this file exists already. Name another one, or move this one away.\n`,
+    );
+    const nowhere = join(stateDir, 'nowhere', 'copy.sqlite');
+    const lost = await db(stateDir, 'backup', nowhere);
+    expect(lost.code).toBe(1);
+    expect(lost.stderr).toContain(`oc-gateway: ${nowhere}: The backup could not be written`);
+    expect(lost.stderr).toContain('Name a file in a folder that is there');
     expect(await readFile(taken, 'utf8')).toBe('mine');
     expect(readdirSync(stateDir).filter((name) => name.includes('unfinished'))).toEqual([]);
   });
@@ -82,10 +89,17 @@ describe('db backup and db restore', () => {
     await stopped(gateway);
     const junk = join(stateDir, 'junk');
     await writeFile(junk, 'no database at all'.repeat(500));
-    for (const from of [junk, join(stateDir, 'missing')]) {
+    const missing = join(stateDir, 'missing');
+    for (const [from, why] of [
+      [junk, 'No backup can be read from this file (SQLITE_NOTADB).'],
+      [stateDir, 'This is no file.'],
+      [missing, 'There is no such file.'],
+    ] as const) {
       const refused = await db(stateDir, 'restore', from);
       expect(refused.code).toBe(1);
-      expect(refused.stderr).not.toContain('    at ');
+      expect(refused.stderr).toBe(
+        `oc-gateway: ${from}: ${why} Name one that "oc-gateway db backup" has made.\n`,
+      );
     }
     const again = await served(stateDir);
     const page = await again.client.request('chat.history', { sessionKey: 'main' });
