@@ -4,7 +4,14 @@ import { isIPv6, isLoopback, type Network, parseNetwork } from './formats.ts';
 import { type ConfigProblem, error, joinPath, quote, warning } from './problem.ts';
 import { modelRefPaths } from './references.ts';
 import type { Config } from './schema.ts';
-import { agentIds, listenAddress, modelChain, remoteProxies, splitModelRef } from './settings.ts';
+import {
+  adminPortClash,
+  agentIds,
+  listenAddress,
+  modelChain,
+  remoteProxies,
+  splitModelRef,
+} from './settings.ts';
 import { placeOf, type TreeNode, type TreePath, textAt } from './tree.ts';
 import type { Advice } from './vocabulary.ts';
 
@@ -83,19 +90,31 @@ function takenHeader(given: string, name: string): Advice | undefined {
 /** Characters of a token that other machines may try to guess. */
 const MIN_OPEN_TOKEN = 32;
 
-function adminErrors({ gateway: { admin } }: Config, tree: TreeNode): readonly ConfigProblem[] {
+function adminErrors(config: Config, tree: TreeNode): readonly ConfigProblem[] {
+  const clash = adminPortClash(config, config.gateway.port);
+  const findings = [
+    ...(clash ? [['port', clash] as const] : []),
+    ...openTokens(config.gateway.admin),
+  ];
+  return findings.map(([name, advice]) => {
+    const path = ['gateway', 'admin', name];
+    return error(placeOf(tree, path), path.reduce<string>(joinPath, ''), advice);
+  });
+}
+
+function openTokens(admin: Config['gateway']['admin']): (readonly [name: string, Advice])[] {
   const address = admin && parseNetwork(admin.host);
   if (!admin || !address || isLoopback(address)) return [];
   const names = ['token', 'operatorToken'] as const;
   return names
     .filter((name) => (admin[name]?.length ?? MIN_OPEN_TOKEN) < MIN_OPEN_TOKEN)
-    .map((name) => {
-      const path = ['gateway', 'admin', name];
-      return error(placeOf(tree, path), path.reduce<string>(joinPath, ''), {
+    .map((name) => [
+      name,
+      {
         message: `it is shorter than ${MIN_OPEN_TOKEN} characters, and other machines reach the listener`,
         cure: 'make one with `openssl rand -hex 32`, or remove gateway.admin.host',
-      });
-    });
+      },
+    ]);
 }
 
 function proxyWarnings({ gateway }: Config): readonly Finding[] {

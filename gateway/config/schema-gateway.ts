@@ -278,8 +278,9 @@ export const gatewaySchema = {
           type: 'integer',
           minimum: 0,
           maximum: 65_535,
-          description: 'TCP port. 0 picks a free one; the start log names it.',
-          examples: [18_790],
+          description:
+            'TCP port, none of those from `gateway.port` on that the workers take. 0 picks a free one; the start log names it.',
+          examples: [18_811],
           'x-oc-gateway': true,
           'x-restart': true,
         },

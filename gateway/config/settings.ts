@@ -6,6 +6,7 @@ import { isIPv6, isLoopback, parseNetwork } from './formats.ts';
 import { type ConfigProblem, error, quote } from './problem.ts';
 import type { Config } from './schema.ts';
 import type { Environment } from './substitute.ts';
+import type { Advice } from './vocabulary.ts';
 
 /** The agent that exists where none is configured. */
 const IMPLICIT_AGENT = 'main';
@@ -67,10 +68,29 @@ export type ListenPort =
 
 /** TCP port, 0 for any free one: `--port`, else OPENCLAW_GATEWAY_PORT, else `gateway.port`, else 18789. */
 export function listenPort(config: Config, env: Environment, flag?: string): ListenPort {
+  const named = namedPort(config, env, flag);
+  const clash = named.ok ? adminPortClash(config, named.port) : undefined;
+  return clash ? { ok: false, problem: error(undefined, 'gateway.admin.port', clash) } : named;
+}
+
+function namedPort(config: Config, env: Environment, flag?: string): ListenPort {
   if (flag !== undefined) return readPort(flag, '--port');
   const variable = env['OPENCLAW_GATEWAY_PORT'];
   if (variable) return readPort(variable, 'OPENCLAW_GATEWAY_PORT');
   return { ok: true, port: config.gateway.port, reason: 'gateway.port' };
+}
+
+/** What is wrong with the admin listener's port, if one of the sockets' processes takes it, from `port` on. */
+export function adminPortClash({ gateway }: Config, port: number): Advice | undefined {
+  const { admin, workers } = gateway;
+  if (!admin || admin.port === 0 || port === 0) return undefined;
+  const last = port + workers - 1;
+  if (admin.port < port || admin.port > last) return undefined;
+  const taken = workers === 1 ? `${port} is` : `${port} to ${last} are`;
+  return {
+    message: `it is a port of the gateway's own: ${taken} for sockets (gateway.port, gateway.workers)`,
+    cure: 'choose another one, such as 18811',
+  };
 }
 
 function readPort(text: string, source: string): ListenPort {

@@ -124,7 +124,7 @@ describe('the container files', () => {
     expect(values.portal).toBe(`${addressOf('portal')}:${portal.listen.port}`);
     expect(values.refusals).toBe(`${addressOf('refusals')}:18801`);
     expect(portal.trustedProxies).toEqual([addressOf('nginx')]);
-    expect(portal.gateways[0].adminUrl).toBe(`http://${addressOf('gateway')}:18790`);
+    expect(portal.gateways[0].adminUrl).toBe(`http://${addressOf('gateway')}:18811`);
     expect(await read('deploy/docker/openclaw.json5')).toContain(
       `trustedProxies: ['${addressOf('nginx')}']`,
     );

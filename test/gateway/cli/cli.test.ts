@@ -145,6 +145,27 @@ describe('serve', () => {
     expect(second.stderr).toContain(`127.0.0.1:${gateway.port}`);
   });
 
+  test("refuses a port that is the admin listener's, whoever names it", async () => {
+    const folder = await temporaryFolder();
+    const write = (admin: number) =>
+      writeFile(
+        join(folder, 'openclaw.json'),
+        JSON.stringify(
+          testConfig({ gateway: { port: 700, workers: 3, admin: { port: admin, token: 't' } } }),
+        ),
+      );
+    const env = { OPENCLAW_STATE_DIR: folder };
+    await write(702);
+    const checked = await runCommand(['config', 'check'], { env });
+    expect(checked.code).toBe(1);
+    expect(checked.stdout).toContain('gateway.admin.port: it is a port of the gateway');
+    await write(703);
+    expect(await runCommand(['config', 'check'], { env })).toMatchObject({ code: 0 });
+    const served = await runCommand(['serve', '--port', '701'], { env });
+    expect(served).toMatchObject({ code: 1, stdout: '' });
+    expect(served.stderr).toContain('701 to 703 are for sockets');
+  });
+
   test('says at the start which agents have no model', async () => {
     const gateway = await startGateway({
       config: { ...testConfig(), agents: { defaults: {} } },

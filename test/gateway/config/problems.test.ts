@@ -100,6 +100,16 @@ describe('errors', () => {
       'gateway.admin.token: it is shorter than 32 characters',
     ],
     [
+      'an admin port that the sockets have',
+      { gateway: { port: 700, admin: { port: 700, token: 't' } } },
+      "gateway.admin.port: it is a port of the gateway's own: 700 is for sockets (gateway.port, gateway.workers); choose another one, such as 18811",
+    ],
+    [
+      'an admin port that a worker has',
+      { gateway: { workers: 4, admin: { port: 18_792, token: 't' } } },
+      "gateway.admin.port: it is a port of the gateway's own: 18789 to 18792 are for sockets",
+    ],
+    [
       'an admin listener without a token',
       { gateway: { admin: { port: 1 } } },
       'gateway.admin.token: this key is missing',
@@ -341,7 +351,12 @@ describe('warnings', () => {
       },
       undefined,
     ],
-    ['an admin listener on loopback', { admin: { port: 18_790, token: 'short' } }, undefined],
+    [
+      'an admin listener behind the workers',
+      { workers: 4, admin: { port: 18_793, token: 'short' } },
+      undefined,
+    ],
+    ['an admin listener on loopback', { admin: { port: 18_811, token: 'short' } }, undefined],
     [
       'loopback without allowLoopback',
       { trustedProxies: ['127.0.0.1'] },
