@@ -16,7 +16,7 @@ export type ReloadOutcome =
   | {
       readonly kind: 'applied';
       readonly loaded: LoadedConfig;
-      /** Changed keys that wait for a restart, e.g. `gateway.port`. */
+      /** Keys that are otherwise than at the start and wait for a restart, e.g. `gateway.port`. */
       readonly afterRestart: readonly string[];
     }
   /** The configuration before stays in force. */
@@ -60,7 +60,7 @@ export function watchConfig({
 
   const reload = (): ReloadOutcome => {
     const result = loadAgain(initial, env);
-    const outcome = outcomeOf(config, result);
+    const outcome = outcomeOf(initial.config, config, result);
     source = result.source;
     if (outcome.kind === 'applied') {
       config = outcome.loaded.config;
@@ -102,11 +102,12 @@ function loadAgain({ source }: LoadedConfig, env: Environment): LoadResult {
   return loadConfig(source.kind === 'file' ? { env, path: source.path } : { env });
 }
 
-function outcomeOf(before: Config, result: LoadResult): ReloadOutcome {
+/** `started`: what keys that wait for a restart have, however often the file has changed since. */
+function outcomeOf(started: Config, before: Config, result: LoadResult): ReloadOutcome {
   if (!result.ok) return { kind: 'refused', failed: result };
   if (isDeepStrictEqual(before, result.config)) return { kind: 'unchanged' };
   const afterRestart = restartKeys(configSchema).filter(
-    (path) => !isDeepStrictEqual(valueAt(before, path), valueAt(result.config, path)),
+    (path) => !isDeepStrictEqual(valueAt(started, path), valueAt(result.config, path)),
   );
   return {
     kind: 'applied',

@@ -66,6 +66,25 @@ test('keys that need a restart are named', async () => {
   expect(applied).toMatchObject({ afterRestart: ['gateway.port'] });
 });
 
+test('keys that need a restart are named until it comes, or until they are changed back', async () => {
+  const { gateway, options } = await scene();
+  const waiting = () =>
+    gateway.logs
+      .filter(({ event }) => event === 'config_applied')
+      .map(({ afterRestart }) => afterRestart);
+  const edits = [
+    { gateway: { port: 4321 } },
+    { gateway: { port: 4321 }, logging: { level: 'debug' } },
+    { gateway: { workers: 2 }, logging: { level: 'debug' } },
+    {},
+  ];
+  for (const [index, edit] of edits.entries()) {
+    await gateway.writeConfig(testConfig({ ...options, ...edit }));
+    await expect.poll(() => waiting().length).toBe(index + 1);
+  }
+  expect(waiting()).toEqual([['gateway.port'], ['gateway.port'], ['gateway.workers'], []]);
+});
+
 test('scopes that an edit takes away are gone, and a device that it asks for is missed', async () => {
   const { gateway, options } = await scene();
   const auth = (identityScopes: object) => ({
