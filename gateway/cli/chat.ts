@@ -79,6 +79,8 @@ interface Conversation {
 
 async function startConversation(io: Io, target: Target): Promise<Conversation> {
   let answering: { runId: string; done: (failed: boolean) => void } | undefined;
+  /** Of the answer under way. */
+  let stopAsked = false;
   let lost = '';
   let onLost = () => {};
 
@@ -90,7 +92,9 @@ async function startConversation(io: Io, target: Target): Promise<Conversation> 
       show(payload);
     },
     onClose(code, reason) {
-      lost = `the gateway closed the connection: ${code} ${reason}`;
+      lost = explainLoss(code, reason);
+      // Ends the line of an answer that is not whole.
+      if (answering) io.stdout.write('\n');
       answering?.done(true);
       onLost();
     },
@@ -107,7 +111,8 @@ async function startConversation(io: Io, target: Target): Promise<Conversation> 
         return answering?.done(false);
       case 'aborted':
         io.stdout.write('\n[stopped]\n');
-        return answering?.done(false);
+        if (!stopAsked) io.stderr.write('The answer was stopped at the gateway.\n');
+        return answering?.done(!stopAsked);
       case 'error':
         io.stderr.write(`\n${String(payload['errorMessage'])}\n`);
         return answering?.done(true);
@@ -118,6 +123,7 @@ async function startConversation(io: Io, target: Target): Promise<Conversation> 
   /** Resolves when the answer has ended; true if it failed. */
   async function say(message: string): Promise<boolean> {
     const runId = crypto.randomUUID();
+    stopAsked = false;
     const ended = new Promise<boolean>((done) => {
       answering = { runId, done };
     });
@@ -125,20 +131,28 @@ async function startConversation(io: Io, target: Target): Promise<Conversation> 
       await client.request('chat.send', { sessionKey, message, idempotencyKey: runId });
       return await ended;
     } catch (error) {
-      io.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      // Of a lost connection the conversation's end tells.
+      if (lost === '') {
+        io.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      }
       return true;
     } finally {
       answering = undefined;
     }
   }
 
+  const stop = () => {
+    stopAsked = true;
+    void stopAnswer(client, sessionKey);
+  };
+
   return {
     async sayOnce(message) {
-      const stop = () => void stopAnswer(client, sessionKey);
       process.once('SIGINT', stop);
       const failed = await say(message);
       process.off('SIGINT', stop);
       client.close();
+      if (lost !== '') return complain(io, lost);
       return failed ? 1 : 0;
     },
 
@@ -148,7 +162,7 @@ async function startConversation(io: Io, target: Target): Promise<Conversation> 
       const lines = createInterface({ input: process.stdin, output: process.stderr });
       onLost = () => lines.close();
       lines.on('SIGINT', () => {
-        if (answering) void stopAnswer(client, sessionKey);
+        if (answering) stop();
         else lines.close();
       });
       await converse(lines, say, () => lost !== '');
@@ -157,6 +171,14 @@ async function startConversation(io: Io, target: Target): Promise<Conversation> 
       return complain(io, lost);
     },
   };
+}
+
+/** No close frame came: https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
+const ABNORMAL = 1006;
+
+function explainLoss(code: number, reason: string): string {
+  if (code !== ABNORMAL) return `the gateway closed the connection: ${code} ${reason}`.trimEnd();
+  return 'the connection to the gateway broke off; if it died, what it had of an answer is stored.';
 }
 
 async function converse(

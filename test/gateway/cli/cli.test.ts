@@ -8,7 +8,16 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { runCommand } from '../../support/cli.ts';
 import { testConfig } from '../../support/config.ts';
 import { startGateway, temporaryFolder } from '../../support/gateway.ts';
-import { answer, startOpenAiUpstream } from '../../support/upstream/openai.ts';
+import {
+  answer,
+  events,
+  finish,
+  gate,
+  role,
+  says,
+  startOpenAiUpstream,
+  text,
+} from '../../support/upstream/openai.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
@@ -200,6 +209,32 @@ describe('chat', () => {
     expect(result.code).toBe(0);
     expect(result.stdout).toBe('You said: one\nYou said: two\n');
     expect(result.stderr).toContain('session s1');
+  });
+
+  test.each([
+    ['SIGKILL', 'oc-gateway chat: the connection to the gateway broke off'],
+    ['SIGTERM', 'The answer was stopped at the gateway.'],
+  ] as const)('says that its gateway ended in mid-answer (%s)', async (signal, said) => {
+    const upstream = await startOpenAiUpstream();
+    onTestFinished(() => upstream.close());
+    const open = gate();
+    upstream.when(says('hold'), events(role(), text('half of'), open.promise, finish('stop')));
+    const gateway = await startGateway({
+      config: testConfig({
+        upstream: upstream.url,
+        gateway: { shutdown: { graceSeconds: 0, spreadSeconds: 0 } },
+        logging: { level: 'debug' },
+      }),
+    });
+    const asked = runCommand(['chat', 'hold', '--port', String(gateway.port)], {
+      env: { OPENCLAW_STATE_DIR: gateway.stateDir },
+    });
+    await gateway.logged('checkpoint');
+    gateway.signal(signal);
+    const result = await asked;
+    expect(result.code).toBe(1);
+    expect(result.stdout).toMatch(/^half of\n/);
+    expect(result.stderr).toContain(said);
   });
 
   test('says what to do when nothing listens, or when it may not come in', async () => {
