@@ -7,6 +7,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StoreUnavailableError } from '../agents/sessions/store.ts';
+import { cannotListen, listenCode } from './listen-failure.ts';
 import type { Logger } from './log.ts';
 import { compileSecret } from './trust/secret.ts';
 
@@ -88,7 +89,9 @@ const PATHS: ReadonlyMap<string, Path> = new Map([
   ['/v1/users/delete', { methods: { POST: deleteUser }, roles: ['operator'] }],
 ] satisfies [string, Path][]);
 
-/** Rejects if the address cannot be bound. */
+const ADDRESS_KEYS = { host: 'gateway.admin.host', port: 'gateway.admin.port' };
+
+/** Rejects with what to do if the address cannot be bound. */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   // An `import` of node:http would also load what it only lends, fetch among it: 20 ms and 10 MB at the start.
   const { createServer } = process.getBuiltinModule('node:http');
@@ -104,8 +107,9 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   server.listen(options.port, options.host);
   try {
     await once(server, 'listening');
-  } catch (cause) {
-    throw new Error(`cannot listen on ${options.host}:${options.port} (gateway.admin)`, { cause });
+  } catch (error) {
+    const { host, port } = options;
+    throw cannotListen({ host, port, keys: ADDRESS_KEYS }, listenCode(error));
   }
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : options.port;

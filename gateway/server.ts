@@ -14,6 +14,7 @@ import {
   type WebSocket,
 } from 'uWebSockets.js';
 import type { Socket } from './connection.ts';
+import { askWhy, cannotListen } from './listen-failure.ts';
 import type { Header } from './trust/headers.ts';
 import type { UpgradeFacts } from './trust/judge.ts';
 
@@ -98,8 +99,10 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
  */
 const EXCLUSIVE_PORT = 1;
 
-/** Rejects if the address cannot be bound. */
-export function listen(options: ServerOptions): Promise<Server> {
+const ADDRESS_KEYS = { host: 'gateway.bind', port: 'gateway.port' };
+
+/** Rejects with what to do if the address cannot be bound. */
+export async function listen(options: ServerOptions): Promise<Server> {
   const app = App();
   let waiting = 0;
   app.filter((res, change) => {
@@ -145,12 +148,13 @@ export function listen(options: ServerOptions): Promise<Server> {
     answer(res, refusal, req.getMethod() === 'head');
   });
 
-  return new Promise((resolve, reject) => {
-    app.listen(options.host, options.port, EXCLUSIVE_PORT, (token) => {
-      if (!token) return reject(new Error(`cannot listen on ${options.host}:${options.port}`));
-      resolve(server(options.host, token, () => app.close()));
-    });
+  const { host, port } = options;
+  const token = await new Promise<us_listen_socket | false>((resolve) => {
+    app.listen(host, port, EXCLUSIVE_PORT, resolve);
   });
+  if (token) return server(host, token, () => app.close());
+  const wanted = { host, port, keys: ADDRESS_KEYS };
+  throw cannotListen(wanted, await askWhy(wanted));
 }
 
 function server(host: string, token: us_listen_socket, close: () => void): Server {

@@ -271,6 +271,6 @@ test('without the section there is no such listener', async () => {
 test('a port that is taken keeps the gateway from starting, and is named', async () => {
   const taken = { port, token: TOKEN };
   await expect(startGateway({ config: testConfig({ gateway: { admin: taken } }) })).rejects.toThrow(
-    `cannot listen on 127.0.0.1:${port} (gateway.admin)`,
+    `cannot listen on 127.0.0.1:${port} (gateway.admin.port): another program listens there.`,
   );
 });

@@ -1,8 +1,8 @@
 /** The command line as people and scripts use it. */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { chown, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { runCommand } from '../../support/cli.ts';
@@ -21,6 +21,11 @@ import {
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+
+/** Containers often let everybody take any port. */
+const hasForbiddenPorts =
+  process.getuid?.() === 0 &&
+  Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8')) > 81;
 
 describe('oc-gateway', () => {
   test('--version prints the version and nothing else', async () => {
@@ -151,8 +156,56 @@ describe('serve', () => {
       env: { OPENCLAW_STATE_DIR: folder },
     });
     expect(second.code).toBe(1);
-    expect(second.stderr).toContain(`127.0.0.1:${gateway.port}`);
+    expect(second.stderr).toContain(
+      `oc-gateway: cannot listen on 127.0.0.1:${gateway.port} (gateway.port): another program listens there. End it`,
+    );
   });
+
+  test('an address that this machine does not have is an error that says so', async () => {
+    const folder = await temporaryFolder();
+    // https://www.rfc-editor.org/rfc/rfc5737: nobody's.
+    const gateway = { bind: 'custom', customBindHost: '192.0.2.1' };
+    const admin = { host: '192.0.2.1', port: 18_811, token: 't'.repeat(32) };
+    for (const [section, key, correct] of [
+      [gateway, 'gateway.port', 'gateway.bind'],
+      [{ admin }, 'gateway.admin.port', 'gateway.admin.host'],
+    ] as const) {
+      await writeFile(
+        join(folder, 'openclaw.json'),
+        JSON.stringify(testConfig({ gateway: section })),
+      );
+      const port = key === 'gateway.port' ? '18789' : '0';
+      const { code, stderr } = await runCommand(['serve', '--port', port], {
+        env: { OPENCLAW_STATE_DIR: folder },
+      });
+      expect(code).toBe(1);
+      expect(stderr).toContain(`(${key}): this machine has no such address. Correct ${correct}.`);
+    }
+  });
+
+  test.runIf(hasForbiddenPorts)(
+    'a port that only root may take is an error that says so',
+    async () => {
+      const folder = await temporaryFolder();
+      await chown(folder, 65_534, 65_534);
+      const admin = { port: 81, token: 't' };
+      const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+      const command = [...asNobody, process.execPath, join(ROOT, 'gateway', 'main.ts')];
+      const env = { OPENCLAW_STATE_DIR: folder };
+      await writeFile(
+        join(folder, 'openclaw.json'),
+        JSON.stringify(testConfig({ gateway: { admin } })),
+      );
+      for (const [port, key] of [
+        ['80', 'gateway.port'],
+        ['0', 'gateway.admin.port'],
+      ] as const) {
+        const refused = await runCommand(['serve', '--port', port], { env, command });
+        expect(refused.code).toBe(1);
+        expect(refused.stderr).toContain(`(${key}): permission denied.`);
+      }
+    },
+  );
 
   test("refuses a port that is the admin listener's, whoever names it", async () => {
     const folder = await temporaryFolder();
