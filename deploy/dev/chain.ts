@@ -16,10 +16,8 @@ export interface DemoInstance {
 }
 
 export interface ChainOptions {
-  /** Settings, logs and the portal's database. */
+  /** Settings, logs and both databases: it is the gateway's OPENCLAW_STATE_DIR too. */
   folder: string;
-  /** The gateway's OPENCLAW_STATE_DIR. */
-  stateDir: string;
   /** 0 picks a free one. */
   frontPort: number;
   gatewayPort: number;
@@ -140,7 +138,7 @@ function startGateway(
   frontPort: number,
   env: Readonly<Record<string, string | undefined>>,
 ): ChainProcess {
-  const { folder, stateDir, models, alsoAllowed } = options;
+  const { folder, models, alsoAllowed } = options;
   const settings = join(folder, 'openclaw.json');
   writeJson(settings, gatewaySettings({ frontPort, models, alsoAllowed }));
   return startProcess({
@@ -154,7 +152,7 @@ function startGateway(
       '--port',
       String(options.gatewayPort),
     ],
-    env: { ...env, OPENCLAW_STATE_DIR: stateDir },
+    env: { ...env, OPENCLAW_STATE_DIR: folder },
     logFile: join(folder, 'gateway.log'),
   });
 }

@@ -23,7 +23,8 @@ const HELP = `npm start [-- --port N] [--gateway-port N] [--front nginx|edge]
 
 Gateway, portal, and nginx (or, where it is not installed, the development edge) on loopback.
 With ONE_API_BASE_URL, ONE_API_KEY and ONE_API_MODEL a real model answers, else a demonstration.
-Its files are in OPENCLAW_STATE_DIR (~/.openclaw), below dev/.
+All that it keeps, conversations too, is in OPENCLAW_STATE_DIR (~/.openclaw), below dev/.
+"npm run chat" talks to it from a terminal; with another --gateway-port, name it there too.
 `;
 
 interface Flags {
@@ -74,6 +75,7 @@ const FRONTS = {
 } as const;
 
 async function run(flags: Flags): Promise<number> {
+  // Below the state directory and not in it: a gateway may be served from there already, and must not be mixed with this one.
   const stateDir = resolve(process.env['OPENCLAW_STATE_DIR'] || join(homedir(), '.openclaw'));
   const folder = join(stateDir, 'dev');
   const lock = lockFolder(folder);
@@ -87,7 +89,7 @@ async function run(flags: Flags): Promise<number> {
     }
   });
   try {
-    const chain = await startChain(await chainOptions(flags, stateDir, folder));
+    const chain = await startChain(await chainOptions(flags, folder));
     lock.note(chain.pids);
     try {
       if (interrupted) return 0;
@@ -109,7 +111,7 @@ async function run(flags: Flags): Promise<number> {
   }
 }
 
-async function chainOptions(flags: Flags, stateDir: string, folder: string): Promise<ChainOptions> {
+async function chainOptions(flags: Flags, folder: string): Promise<ChainOptions> {
   const root = resolve(import.meta.dirname, '..', '..');
   const { ONE_API_BASE_URL, ONE_API_KEY } = process.env;
   const [frontPort, gatewayPort] = [await port(flags, 'port'), await port(flags, 'gateway-port')];
@@ -118,7 +120,6 @@ async function chainOptions(flags: Flags, stateDir: string, folder: string): Pro
   }
   return {
     folder,
-    stateDir,
     frontPort,
     gatewayPort,
     front: front(flags),
@@ -146,6 +147,7 @@ Open this once, within a quarter of an hour; it signs you in:
     ${page}#ticket=${await chain.ticket()}
 
 Later: ${page}
+In a terminal: npm run chat${chain.gatewayPort === GATEWAY_PORT ? '' : ` -- --gateway-port ${chain.gatewayPort}`}
 Logs and settings: ${folder}
 Ctrl-C stops everything.
 `);

@@ -29,6 +29,7 @@ Usage:
 The configuration is --config, else OPENCLAW_CONFIG_PATH, else openclaw.json in OPENCLAW_STATE_DIR
 (~/.openclaw). Without one, a demonstration is served on loopback.
 The port is --port, else OPENCLAW_GATEWAY_PORT, else gateway.port, else 18789; 0 picks a free one.
+chat takes it as --gateway-port too, as npm start does.
 `;
 
 /** Exit codes: 0 done, 1 it failed, 2 the command line is wrong. */
@@ -68,6 +69,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 interface Flags {
   config?: string;
   port?: string;
+  'gateway-port'?: string;
   url?: string;
   user?: string;
   instance?: string;
@@ -105,9 +107,10 @@ const COMMANDS: Readonly<Record<string, Command | undefined>> = {
     run: async (io) => (await import('../workers/worker.ts')).worker(io, manifest.version),
   },
   chat: {
-    flags: ['config', 'port', 'url', 'user', 'instance', 'session'],
+    flags: ['config', 'port', 'gateway-port', 'url', 'user', 'instance', 'session'],
     words: Number.POSITIVE_INFINITY,
-    run: async (io, flags, words) => (await import('./chat.ts')).chat(io, flags, words.join(' ')),
+    run: async (io, flags, words) =>
+      (await import('./chat.ts')).chat(io, underOneName(flags), words.join(' ')),
   },
   models: {
     flags: ['config', 'probe'],
@@ -186,6 +189,7 @@ function parse(
       options: {
         config: { type: 'string' },
         port: { type: 'string' },
+        'gateway-port': { type: 'string' },
         url: { type: 'string' },
         user: { type: 'string' },
         instance: { type: 'string' },
@@ -202,6 +206,11 @@ function parse(
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** `npm start` has a port for the page and one for the gateway, and who has learnt the second's name uses it here. */
+function underOneName({ 'gateway-port': gatewayPort, ...flags }: Flags): Flags {
+  return gatewayPort === undefined ? flags : { ...flags, port: gatewayPort };
 }
 
 function misplaced(command: Command, flags: Flags, words: readonly string[]): string | undefined {

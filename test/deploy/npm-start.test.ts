@@ -1,7 +1,7 @@
 /** `npm start`, as the README says it: one command, one URL, a chat that works. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -103,6 +103,8 @@ describe('the chain on one machine', { timeout: 60_000 }, () => {
     const stateDir = await temporaryFolder();
     const chain = await start('npm', ['start', '--', ...FREE_PORTS], stateDir);
     expect(chain.output()).toContain('behind nginx');
+    // What builds it has nothing to say, unless it fails.
+    expect(chain.output()).not.toContain('chunk');
     const page = await fetch(chain.url);
     expect(page.status).toBe(200);
     expect(await page.text()).toContain('<script type="module"');
@@ -121,6 +123,23 @@ describe('the chain on one machine', { timeout: 60_000 }, () => {
     const chain = await start(process.execPath, args, stateDir);
     expect(chain.output()).toContain('development edge');
     expect(await chat(chain.url)).toContain('hello there');
+  });
+
+  test('keeps all that it has below dev/, and is talked to from a terminal by the command that it prints', async () => {
+    const stateDir = await temporaryFolder();
+    const help = await startAndEnd(['--help'], stateDir);
+    expect(help.stdout).toContain('below dev/');
+    const args = [MAIN, '--front', 'edge', ...FREE_PORTS];
+    const chain = await start(process.execPath, args, stateDir);
+    await expect.poll(chain.output).toContain('Ctrl-C');
+    const [, port = ''] = /npm run chat -- --gateway-port (\d+)\n/.exec(chain.output()) ?? [];
+    const said = await runCommand(['chat', 'hello there', '--gateway-port', port], {
+      env: { OPENCLAW_STATE_DIR: stateDir },
+    });
+    expect(said).toMatchObject({ code: 0, stderr: '' });
+    expect(said.stdout).toContain('hello there');
+    expect(await readdir(stateDir)).toEqual(['dev']);
+    expect(await readdir(join(stateDir, 'dev'))).toContain('oc-gateway.sqlite');
   });
 
   test('a second start leaves the first alone, and says that it runs', async () => {
