@@ -154,10 +154,34 @@ export async function endRun(run: LiveRun, end: RunEnd, deps: RunDeps): Promise<
   run.settle(told);
 }
 
-/** A store that is in trouble is waited for: the answer is whole, and only here. */
+/** An end, and what the store is given of it. */
+interface Ending {
+  end: RunEnd;
+  answer: Answer;
+}
+
+/** Tells what was stored: of an end that the store refuses, as much as it takes, so that no run stays under way. */
 async function saveEnd(run: LiveRun, end: RunEnd, deps: RunDeps): Promise<RunEnd> {
+  for (const ending of endingsOf(run, end, deps.now())) {
+    const saved = await saveEnding(run, ending, deps);
+    if (saved) return saved;
+    // It refuses everything: the next process ends the run with what was streamed, which is more than the next ending.
+    if (deps.store.recovery()) break;
+  }
+  const message = 'The answer could not be saved: the storage does not take writes now.';
+  return { state: 'error', failure: { kind: 'unavailable', message } };
+}
+
+/**
+ * A store that is in trouble is waited for: the answer is whole, and only here. Nothing if it refuses this ending
+ * while it takes other writes, or if the process stops first.
+ */
+async function saveEnding(
+  run: LiveRun,
+  { end, answer }: Ending,
+  deps: RunDeps,
+): Promise<RunEnd | undefined> {
   const { runId, sessionKey } = run.record;
-  const answer = toAnswer(run, end, deps.now());
   for (;;) {
     try {
       const message = await deps.store.finishRun(run.principal, sessionKey, runId, answer);
@@ -165,11 +189,28 @@ async function saveEnd(run: LiveRun, end: RunEnd, deps: RunDeps): Promise<RunEnd
     } catch (error) {
       if (await deps.storeRecovered()) continue;
       deps.onBug(error, run);
-      const message = 'The answer could not be saved: the storage does not take writes now.';
-      return { state: 'error', failure: { kind: 'unavailable', message } };
+      return undefined;
     }
   }
 }
+
+/** From the whole of it to the least that ends a run. */
+function* endingsOf(run: LiveRun, end: RunEnd, timestamp: number): Generator<Ending> {
+  yield { end, answer: toAnswer(run, end, timestamp) };
+  // The only part that comes from upstream as numbers, which columns may refuse.
+  const { usage, ...uncounted } = end;
+  if (usage) yield { end: uncounted, answer: toAnswer(run, uncounted, timestamp) };
+  const answer = { ...toAnswer(run, REFUSED_END, timestamp), content: [] };
+  yield { end: REFUSED_END, answer };
+}
+
+const REFUSED_END: RunEnd = {
+  state: 'error',
+  failure: {
+    kind: 'unavailable',
+    message: 'The answer could not be saved: the storage refused it.',
+  },
+};
 
 async function stream(
   run: LiveRun,

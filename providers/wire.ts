@@ -50,11 +50,15 @@ export function firstTextAt(object: WireObject, fields: readonly string[]): stri
   return undefined;
 }
 
-/** A count of tokens: never negative, 0 if absent. */
+/** No call counts so many tokens, and thousands of them still add up exactly. */
+const MAX_COUNT = 1e12;
+
+/** A count: whole, from 0 to `MAX_COUNT`; 0 if absent or no finite number. The store refuses any other. */
 export function countAt(object: unknown, field: string): number {
   if (!isObject(object)) return 0;
   const value = object[field];
-  return typeof value === 'number' && value > 0 ? value : 0;
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) return 0;
+  return Math.min(Math.trunc(value), MAX_COUNT);
 }
 
 /** A tool call's arguments as an object: APIs that want one refuse anything else. */

@@ -8,7 +8,8 @@ import { createRuns, type RunsOptions } from '../../agents/runs.ts';
 import { IN_MEMORY } from '../../agents/sessions/database.ts';
 import type { LogSync } from '../../agents/sessions/log-sync.ts';
 import { openSessionStore } from '../../agents/sessions/sqlite-store.ts';
-import { StoreUnavailableError } from '../../agents/sessions/store.ts';
+import { type Answer, StoreUnavailableError } from '../../agents/sessions/store.ts';
+import type { Usage } from '../../providers/contract.ts';
 import { MODEL } from '../providers/calls.ts';
 import { settled } from '../support/upstream/http.ts';
 import { alice, KEY, temporaryFile, turn } from './sessions/samples.ts';
@@ -335,4 +336,77 @@ test('a listener that fails as a queued run finds its session gone does not fail
   free.resolve();
   await expect.poll(() => runs.of(alice, KEY)).toEqual([]);
   expect(bugs).toEqual([new Error('cannot read')]);
+});
+
+/** A run whose end the store refuses while `refuses` says so, with what is told and stored of it. */
+async function endOf(
+  usage: Usage,
+  {
+    refuses = () => false,
+    recovery,
+  }: { refuses?: (end: Answer) => boolean; recovery?: Promise<void> } = {},
+) {
+  const real = openSessionStore({ path: IN_MEMORY });
+  onTestFinished(() => real.close());
+  const ends: RunEnd[] = [];
+  const runs = createRuns({
+    ...common,
+    store: {
+      ...real,
+      async finishRun(principal, key, runId, end) {
+        if (refuses(end)) throw new StoreUnavailableError('The session store cannot save.');
+        return real.finishRun(principal, key, runId, end);
+      },
+      recovery: () => recovery,
+    },
+    async callModel({ onEvent }) {
+      onEvent({ type: 'text', delta: 'an answer' });
+      onEvent({ type: 'usage', usage });
+      return { type: 'done', stopReason: 'stop' };
+    },
+    listener: { ...common.listener, ended: (_run, end) => void ends.push(end) },
+    onBug() {},
+  });
+  await runs.send(alice, KEY, turn('r'));
+  await runs.drain(1_000);
+  const page = real.history(alice, KEY, { limit: 1, offset: 0 });
+  return { ends, state: real.run(alice, KEY, 'r')?.state, message: page?.messages[0] };
+}
+
+const SOUND: Usage = { input: 1, output: 2, cacheRead: 0, cacheWrite: 0, total: 3 };
+
+test.each([10.5, 1e20, Number.POSITIVE_INFINITY])(
+  'an answer that is said to have cost %d tokens is kept without its usage',
+  async (input) => {
+    const { ends, state, message } = await endOf({ ...SOUND, input });
+    expect(ends).toMatchObject([{ state: 'final', message: { state: 'complete' } }]);
+    expect(ends[0]).not.toHaveProperty('usage');
+    expect(state).toBe('final');
+    expect(message?.content).toEqual([{ type: 'text', text: 'an answer' }]);
+    expect(message).not.toHaveProperty('usage');
+  },
+);
+
+test('a run whose answer the store refuses altogether ends as one that failed', async () => {
+  const refuses = ({ content }: Answer) => content.length > 0;
+  const { ends, state, message } = await endOf(SOUND, { refuses });
+  const problem = 'The answer could not be saved: the storage refused it.';
+  expect(ends).toMatchObject([{ state: 'error', failure: { message: problem } }]);
+  expect(state).toBe('error');
+  expect(message).toMatchObject({ state: 'error', content: [], errorMessage: problem });
+});
+
+test('of an answer that a store in trouble refuses nothing is given up', async () => {
+  let left = 3;
+  const refuses = () => left-- > 0;
+  const { ends, message } = await endOf(SOUND, { refuses, recovery: Promise.resolve() });
+  expect(ends).toMatchObject([{ state: 'final', usage: SOUND }]);
+  expect(message).toMatchObject({ content: [{ text: 'an answer' }], usage: SOUND });
+});
+
+test('a store that is in trouble until the process stops leaves the run to the next process', async () => {
+  const never = Promise.withResolvers<void>().promise;
+  const { ends, state } = await endOf(SOUND, { refuses: () => true, recovery: never });
+  expect(ends).toMatchObject([{ state: 'error', failure: { kind: 'unavailable' } }]);
+  expect(state).toBe('running');
 });

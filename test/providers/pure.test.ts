@@ -13,6 +13,7 @@ import { openAiCompat } from '../../providers/openai-compat.ts';
 import { API_NAMES, isApiName, loadAdapter } from '../../providers/registry.ts';
 import { retryAfterMs } from '../../providers/retry-after.ts';
 import { createSilenceTimer } from '../../providers/silence.ts';
+import { countAt } from '../../providers/wire.ts';
 import { kindByWording } from '../../providers/wording.ts';
 import { collect, endpoint, MODEL, request, toolCallsOf, user } from './calls.ts';
 
@@ -38,6 +39,24 @@ describe('base URLs', () => {
     ['https://host/vault', { root: 'https://host/vault' }],
   ])('%s is split', (written, parts) => {
     expect(splitBaseUrl(written)).toEqual(parts);
+  });
+});
+
+describe('counts of an upstream', () => {
+  test.each([
+    ['7', 7],
+    ['10.5', 10],
+    ['0.5', 0],
+    ['-3', 0],
+    ['1e20', 1e12],
+    ['9007199254740993', 1e12],
+    ['1e999', 0],
+    ['-1e999', 0],
+    ['"7"', 0],
+    ['null', 0],
+  ])('%s is read as %s', (written, expected) => {
+    const usage: unknown = JSON.parse(`{"n":${written}}`);
+    expect(countAt(usage, 'n')).toBe(expected);
   });
 });
 
