@@ -1,10 +1,15 @@
 /**
- * Requests of one socket beyond what a turn of the event loop allows wait, and sockets with waiting
- * requests take turns: a flood costs the socket that makes it, and nobody else.
+ * Requests are served for a few milliseconds of each turn of the event loop, and so many of one socket; those
+ * beyond wait. Users with waiting requests take turns, and so do the sockets of one user: a flood costs the
+ * user who makes it, and everybody else one request of theirs.
  */
+
+import type { Principal } from '../agents/principal.ts';
 
 /** Whose requests these are. */
 export interface Served {
+  /** Stays the same from the first request on. */
+  readonly principal: Principal;
   serve(text: string): void;
 }
 
@@ -36,13 +41,15 @@ export interface TurnstileOptions {
   now?: () => number;
 }
 
-/** Requests of one socket in one turn of the event loop, and of all that wait, in milliseconds. */
+/** Requests of one socket in one turn of the event loop. */
 const PER_TURN = 8;
+
+/** Milliseconds of a turn after which no further request begins, whoever asks; what began runs to its end. */
 const TURN_MS = 8;
 
 const MAX_WAITING = 5_000;
 
-/** Until the next look when everybody who waits has used up the second, in milliseconds. */
+/** Until the next look at sockets that have used up their second, in milliseconds. */
 const PAUSE_MS = 10;
 
 export function newLine(owner: Served): Line {
@@ -59,32 +66,48 @@ export function newLine(owner: Served): Line {
 
 export function createTurnstile(options: TurnstileOptions): Turnstile {
   const { requestsPerSecond, maxWaitingBytes, now = () => performance.now() } = options;
-  /** With waiting requests; whose turn is next stands first. */
-  const lines = new Set<Line>();
+  /** Sockets with waiting requests, by user; whose turn is next stands first. */
+  const users = new Map<string, Set<Line>>();
+  /** Those that have used up their second stand apart until the next look. */
+  const resting = new Set<Line>();
   let turn = 1;
-  let scheduled = false;
+  /** When the first request of this turn began. */
+  let began: number | undefined;
+  let isScheduled = false;
+  let isPausing = false;
 
   function nextTurnSoon(): void {
-    if (scheduled) return;
-    scheduled = true;
+    if (isScheduled) return;
+    isScheduled = true;
     setImmediate(nextTurn);
   }
 
   function nextTurn(): void {
-    scheduled = false;
+    isScheduled = false;
     turn++;
-    if (lines.size === 0) return;
-    if (serveWaiting()) return nextTurnSoon();
-    scheduled = true;
-    setTimeout(nextTurn, PAUSE_MS);
+    began = undefined;
+    if (users.size === 0) return;
+    serveWaiting();
+    nextTurnSoon();
   }
 
-  function isAllowed(line: Line): boolean {
+  /** Whether another request may begin in this turn. */
+  function hasTime(): boolean {
+    const at = now();
+    began ??= at;
+    return at - began < TURN_MS;
+  }
+
+  function hasHadTurn(line: Line): boolean {
     if (line.turn !== turn) {
       line.turn = turn;
       line.servedThisTurn = 0;
     }
-    if (line.servedThisTurn >= PER_TURN) return false;
+    return line.servedThisTurn >= PER_TURN;
+  }
+
+  /** Takes one request out of what the socket may ask in this second. False if that is used up. */
+  function spend(line: Line): boolean {
     const rate = requestsPerSecond();
     if (rate > 0) {
       const at = now();
@@ -98,49 +121,87 @@ export function createTurnstile(options: TurnstileOptions): Turnstile {
     return true;
   }
 
-  /** One turn of everybody who waits. False if nobody could be served. */
-  function serveWaiting(): boolean {
-    const end = now() + TURN_MS;
-    let served = false;
-    for (const line of Array.from(lines)) {
-      // Whoever was served goes to the end, so that a turn which is cut short goes on with the next.
-      if (serveLine(line, end)) served = true;
-      if (now() >= end) return true;
+  /** Ends: in a turn each socket is served so often, and rests when its second is used up. */
+  function serveWaiting(): void {
+    // Whoever was served goes to the end, where this loop meets them again.
+    for (const [userId, lines] of users) {
+      if (!hasTime()) return;
+      const line = nextOf(lines);
+      if (line === undefined) continue;
+      lines.delete(line);
+      lines.add(line);
+      users.delete(userId);
+      users.set(userId, lines);
+      serveFirst(line);
     }
-    return served;
   }
 
-  function serveLine(line: Line, end: number): boolean {
-    let served = false;
-    while (line.waiting !== undefined && now() < end && isAllowed(line)) {
-      const text = line.waiting.shift();
-      served = true;
-      if (text !== undefined) {
-        line.waitingBytes -= Buffer.byteLength(text);
-        line.owner.serve(text);
-      }
-      if (line.waiting?.length === 0) forget(line);
+  /** The first socket that may be served; others before it may have to rest. */
+  function nextOf(lines: Set<Line>): Line | undefined {
+    for (const line of lines) {
+      if (hasHadTurn(line)) continue;
+      if (spend(line)) return line;
+      rest(line);
     }
-    if (served && lines.delete(line)) lines.add(line);
-    return served;
+    return undefined;
+  }
+
+  function serveFirst(line: Line): void {
+    const text = line.waiting?.shift();
+    if (text !== undefined) {
+      line.waitingBytes -= Buffer.byteLength(text);
+      line.owner.serve(text);
+    }
+    if (line.waiting?.length === 0) forget(line);
+  }
+
+  function rest(line: Line): void {
+    dequeue(line);
+    resting.add(line);
+    if (isPausing) return;
+    isPausing = true;
+    setTimeout(wake, PAUSE_MS);
+  }
+
+  function wake(): void {
+    isPausing = false;
+    for (const line of resting) enqueue(line);
+    resting.clear();
+    nextTurnSoon();
+  }
+
+  function enqueue(line: Line): void {
+    const { userId } = line.owner.principal;
+    const lines = users.get(userId);
+    if (lines) lines.add(line);
+    else users.set(userId, new Set([line]));
+  }
+
+  function dequeue(line: Line): void {
+    const { userId } = line.owner.principal;
+    const lines = users.get(userId);
+    lines?.delete(line);
+    if (lines?.size === 0) users.delete(userId);
   }
 
   function forget(line: Line): void {
+    if (line.waiting === undefined) return;
     line.waiting = undefined;
     line.waitingBytes = 0;
-    lines.delete(line);
+    resting.delete(line);
+    dequeue(line);
   }
 
   return {
     admit(line, text, bytes) {
       nextTurnSoon();
-      if (line.waiting === undefined && isAllowed(line)) {
-        line.owner.serve(text);
-        return true;
-      }
       if (line.waiting === undefined) {
+        if (hasTime() && !hasHadTurn(line) && spend(line)) {
+          line.owner.serve(text);
+          return true;
+        }
         line.waiting = [];
-        lines.add(line);
+        enqueue(line);
       }
       line.waiting.push(text);
       line.waitingBytes += bytes;
