@@ -84,7 +84,9 @@ export async function retire(
     let owner = find.nextOwner.get('', '');
     for (; owner; await nextTurn(), owner = find.nextOwner.get(owner.user_id, owner.instance_id)) {
       const rows = find.beyond.all(owner.user_id, owner.instance_id, maxEntries);
-      for (const row of rows) await retireOne(row, () => true);
+      for (const row of rows) {
+        await retireOne(row, () => find.newer.get({ id: row.id, maxEntries }) === maxEntries);
+      }
     }
   }
   return count;
@@ -112,5 +114,15 @@ function statements(db: Db) {
            ORDER BY updated_at DESC, id DESC LIMIT ${SLICE} OFFSET ?)
          AND ${MAY_GO}`,
     ),
+    // Sessions of the same owner that were updated later; does not count beyond `maxEntries`.
+    newer: db
+      .prepare<[{ id: number; maxEntries: number }], number>(
+        `SELECT count(*) FROM (
+           SELECT 1 FROM sessions own CROSS JOIN sessions s INDEXED BY sessions_by_update
+             ON s.user_id = own.user_id AND s.instance_id = own.instance_id
+             AND (s.updated_at, s.id) > (own.updated_at, own.id)
+           WHERE own.id = +@id LIMIT @maxEntries)`,
+      )
+      .pluck(),
   };
 }
