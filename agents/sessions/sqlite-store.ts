@@ -265,10 +265,11 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
         return row && inject(tables, row, note);
       }),
 
-    patch: (principal, key, change, timestamp) =>
+    patch: (principal, key, change, timestamp, expectedSessionId) =>
       writes.submit(() => {
         const row = sessions.find(principal, key);
         if (!row) return undefined;
+        if (!isExpected(row, expectedSessionId)) return 'stale_session';
         sessions.patch(row, change, timestamp);
         return reread(row);
       }),
@@ -309,13 +310,16 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
         maxBytes: maxBytesPerUser(),
       }),
 
-    async delete(principal, key) {
-      const row = await writes.submit(() => {
-        const found = sessions.find(principal, key);
-        return found && { id: found.id, isLeft: removeSession(tables, copies, found) };
+    async delete(principal, key, expectedSessionId) {
+      const removed = await writes.submit(() => {
+        const row = sessions.find(principal, key);
+        if (!row) return 'not_found';
+        if (!isExpected(row, expectedSessionId)) return 'stale_session';
+        return { id: row.id, isLeft: removeSession(tables, copies, row) };
       });
-      if (row?.isLeft) void purge(tables, copies, writes, [row.id]);
-      return row !== undefined;
+      if (typeof removed === 'string') return removed;
+      if (removed.isLeft) void purge(tables, copies, writes, [removed.id]);
+      return 'deleted';
     },
 
     startRun: (principal, key, runId) =>
@@ -370,6 +374,11 @@ function checkpointerFor(db: Db, options: SessionStoreOptions) {
   });
   if (sharing) return createSharedCheckpointer(db, health, checkpointMs);
   return createCheckpointer(db, health, checkpointMs);
+}
+
+/** Whether the session is still the one that a caller means who knows its id. */
+function isExpected(row: SessionRow, expectedSessionId: string | undefined): boolean {
+  return expectedSessionId === undefined || expectedSessionId === row.session_id;
 }
 
 function historyPage(tables: Tables, row: SessionRow, query: HistoryQuery): HistoryPage {

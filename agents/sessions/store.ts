@@ -366,12 +366,14 @@ export interface SessionStore {
     key: string,
     note: { text: string; label?: string; timestamp: number },
   ): Promise<MessageRecord | undefined>;
+  /** `stale_session`, and nothing is changed, if an expected id is given that is not the session's current one. */
   patch(
     principal: Principal,
     key: string,
     patch: SessionPatch,
     timestamp: number,
-  ): Promise<SessionRecord | undefined>;
+    expectedSessionId?: string,
+  ): Promise<SessionRecord | 'stale_session' | undefined>;
   /** Gives the session a new id and an empty path; what was said stays stored. Ends its queued runs as aborted. */
   reset(principal: Principal, key: string, timestamp: number): Promise<SessionRecord | undefined>;
   /**
@@ -395,9 +397,13 @@ export interface SessionStore {
   ): Promise<Moved>;
   /**
    * Removes the session, its messages, runs and attachments: for everyone at once, from the file
-   * in slices. False if there was none.
+   * in slices. `stale_session`, and it stays, if an expected id is given that is not its current one.
    */
-  delete(principal: Principal, key: string): Promise<boolean>;
+  delete(
+    principal: Principal,
+    key: string,
+    expectedSessionId?: string,
+  ): Promise<'deleted' | 'not_found' | 'stale_session'>;
 
   /** queued → running. False if the run is not queued any more. */
   startRun(principal: Principal, key: string, runId: string): Promise<boolean>;

@@ -144,8 +144,9 @@ export const sessionsPatch = method(
   async (params, caller, services) => {
     const { key } = keyOf(caller, params.key);
     const { principal } = caller;
+    const { expectedSessionId } = params;
     await services.runs.cleared(principal, key);
-    expectSession(mustExist(caller, services, key), params.expectedSessionId);
+    expectSession(mustExist(caller, services, key), expectedSessionId);
     const patch: SessionPatch = {
       ...(params.label !== undefined && { label: params.label?.toWellFormed() ?? null }),
       ...(params.model !== undefined && {
@@ -155,8 +156,10 @@ export const sessionsPatch = method(
       ...(params.pinned !== undefined && { pinned: params.pinned }),
       ...(params.unread !== undefined && { unread: params.unread }),
     };
-    const session = await services.store.patch(principal, key, patch, services.now());
+    const now = services.now();
+    const session = await services.store.patch(principal, key, patch, now, expectedSessionId);
     if (!session) return sessionNotFound(key);
+    if (session === 'stale_session') return staleSession();
     services.hub.sessionChanged(principal, key, 'patch', session);
     return {
       ok: true,
@@ -174,9 +177,13 @@ function resolved(services: Services, session: SessionRecord) {
   return { modelProvider: ref?.provider ?? null, model: ref?.model ?? null };
 }
 
+/** Refuses early what the store would refuse: a reset may be under way, so the store has the last word. */
 function expectSession(session: SessionRecord, expected: string | undefined): void {
-  if (expected === undefined || expected === session.sessionId) return;
-  refuse('STALE_SESSION', 'The session was reset meanwhile; load it and try again.');
+  if (expected !== undefined && expected !== session.sessionId) staleSession();
+}
+
+function staleSession(): never {
+  return refuse('STALE_SESSION', 'The session was reset meanwhile; load it and try again.');
 }
 
 const KEY = { type: 'object', properties: { key: SESSION_KEY }, required: ['key'] } as const;
@@ -216,11 +223,14 @@ export const sessionsDelete = method(
   async (params, caller, services) => {
     const { key } = keyOf(caller, params.key);
     const { principal } = caller;
-    expectSession(mustExist(caller, services, key), params.expectedSessionId);
+    const { expectedSessionId } = params;
+    expectSession(mustExist(caller, services, key), expectedSessionId);
     const { runs, store } = services;
-    if (!(await runs.clear(principal, key, () => store.delete(principal, key)))) {
-      return sessionNotFound(key);
-    }
+    const outcome = await runs.clear(principal, key, () =>
+      store.delete(principal, key, expectedSessionId),
+    );
+    if (outcome === 'not_found') return sessionNotFound(key);
+    if (outcome === 'stale_session') return staleSession();
     services.hub.sessionChanged(principal, key, 'delete');
     return { ok: true, key, deleted: true, archived: [] };
   },

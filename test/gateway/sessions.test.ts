@@ -220,6 +220,25 @@ describe('sessions.delete', () => {
 });
 
 describe('staleness', () => {
+  test('a deletion that means the session before a reset under way spares the one after it', async () => {
+    const never = gate();
+    scene.upstream.when(says('run until reset'), events(role(), text('…'), never.promise));
+    const client = await someone();
+    const send = { sessionKey: 'main', message: 'run until reset', idempotencyKey: 's1' };
+    await client.request('chat.send', send);
+    await client.event('chat', (each) => each.state === 'delta');
+    const key = 'main';
+    const { sessionId } = await describeSession(client, key);
+    // All at once: the reset waits until the answer has ended, and the deletion for the reset.
+    const reset = client.ask('sessions.reset', { key });
+    const sent = client.ask('chat.send', { ...send, message: 'new', idempotencyKey: 's2' });
+    const deleted = client.ask('sessions.delete', { key, expectedSessionId: sessionId });
+    expect((await reset).ok).toBe(true);
+    expect((await sent).ok).toBe(true);
+    expect((await deleted).error.details.code).toBe('STALE_SESSION');
+    expect(await historyOf(client, key)).toContain('new');
+  });
+
   test('a send that expects another session id is refused and not stored', async () => {
     const client = await someone();
     const { sessionId } = await client.request('sessions.create', { key: 'main' });

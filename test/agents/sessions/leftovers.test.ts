@@ -57,11 +57,11 @@ it('leaves no row of a long session either: it is gone at once, and removed by a
   const before = all();
   await converse('long', 400);
   await store.acceptTurn(alice, 'long', turn('under way'));
-  expect(await store.delete(alice, 'long')).toBe(true);
+  expect(await store.delete(alice, 'long')).toBe('deleted');
   expect(rows('messages')).toBeGreaterThan(400);
   expect(store.describe(alice, 'long')).toBeUndefined();
   expect(store.list(alice, { limit: 9, offset: 0, archived: 'all' }).total).toBe(1);
-  expect(await store.delete(alice, 'long')).toBe(false);
+  expect(await store.delete(alice, 'long')).toBe('not_found');
   // Its name is free.
   expect(await store.acceptTurn(alice, 'long', turn('t1'))).toMatchObject({ created: true });
   await store.delete(alice, 'long');

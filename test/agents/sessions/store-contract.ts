@@ -423,6 +423,19 @@ export function describeSessionStore(setUp: () => Storage): void {
         expect(await store.patch(alice, KEY, { label: 'x' }, 1)).toBeUndefined();
         expect(store.describe(alice, KEY)).toBeUndefined();
       });
+
+      it('changes nothing of a session that is not the expected one any more', async () => {
+        await converse(1);
+        const old = store.describe(alice, KEY)?.sessionId;
+        // Asked for at once, so that the reset is not stored yet.
+        const reset = store.reset(alice, KEY, 3_000);
+        const late = store.patch(alice, KEY, { label: 'x' }, 4_000, old);
+        const after = await reset;
+        expect(await late).toBe('stale_session');
+        expect(store.describe(alice, KEY)).toEqual(after);
+        const right = await store.patch(alice, KEY, { label: 'x' }, 4_000, after?.sessionId);
+        expect(right).toMatchObject({ label: 'x' });
+      });
     });
 
     describe('reset', () => {
@@ -477,8 +490,8 @@ export function describeSessionStore(setUp: () => Storage): void {
         const attachments = [{ mimeType: 'image/png', bytes: new Uint8Array([1]) }];
         await store.acceptTurn(alice, KEY, turn('r1', { attachments }));
         const before = store.describe(alice, KEY);
-        expect(await store.delete(alice, KEY)).toBe(true);
-        expect(await store.delete(alice, KEY)).toBe(false);
+        expect(await store.delete(alice, KEY)).toBe('deleted');
+        expect(await store.delete(alice, KEY)).toBe('not_found');
         expect(store.describe(alice, KEY)).toBeUndefined();
         expect(store.run(alice, KEY, 'r1')).toBeUndefined();
         expect(store.attachment(alice, KEY, 1, 0)).toBeUndefined();
@@ -486,6 +499,18 @@ export function describeSessionStore(setUp: () => Storage): void {
         const again = await store.acceptTurn(alice, KEY, turn('r1'));
         expect(again).toMatchObject({ outcome: 'accepted', created: true, run: { messageSeq: 1 } });
         expect(store.describe(alice, KEY)?.sessionId).not.toBe(before?.sessionId);
+      });
+
+      it('removes nothing of a session that is not the expected one any more', async () => {
+        await converse(1);
+        const old = store.describe(alice, KEY)?.sessionId;
+        const reset = store.reset(alice, KEY, 3_000);
+        const late = store.delete(alice, KEY, old);
+        const after = await reset;
+        expect(await late).toBe('stale_session');
+        expect(store.describe(alice, KEY)).toEqual(after);
+        expect(await store.delete(alice, KEY, after?.sessionId)).toBe('deleted');
+        expect(await store.delete(alice, KEY, after?.sessionId)).toBe('not_found');
       });
 
       it('takes what nobody has without complaint', async () => {
@@ -594,7 +619,7 @@ export function describeSessionStore(setUp: () => Storage): void {
         expect(await store.create(who, { key: KEY, agentId: 'main', timestamp: 1 })).toEqual(
           refused,
         );
-        expect(await store.delete(alice, NOT_WELL_FORMED)).toBe(false);
+        expect(await store.delete(alice, NOT_WELL_FORMED)).toBe('not_found');
       });
 
       it('returns text as it was given, whatever it holds', async () => {
