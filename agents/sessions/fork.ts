@@ -115,6 +115,8 @@ function publish(tables: Tables, { target, leaf, message }: Plan, request: ForkR
   const { sessions } = tables;
   const { principal, to } = request;
   if (sessions.find(principal, to.key)) return refused('exists');
+  // Asked again: the copy counts from now on, and much may have been stored since it was begun.
+  if (!hasRoom(tables, principal.userId, request.maxBytes)) return refused('storage_full');
   const end = { branch: 1, depth: leaf.depth };
   sessions.move(target, { ...end, ...pathFacts(tables, target, end) });
   sessions.publish(target, principal, to.key);

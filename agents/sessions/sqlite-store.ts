@@ -16,6 +16,7 @@ import { fork } from './fork.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { lockStore, shareStore, type Unlock } from './lock.ts';
 import { createLogSync, type LogSync } from './log-sync.ts';
+import { createOneByOne } from './one-by-one.ts';
 import { guarded, guardedWalk, unreadable } from './read-guard.ts';
 import { type SessionRow, toMessage, toRun, toSession, toSpoken } from './records.ts';
 import { purge, removeSession } from './removal.ts';
@@ -157,6 +158,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
     onCommit: () => checkpointer.committed(),
   });
   const checkpointer = checkpointerFor(db, options);
+  const forks = createOneByOne();
   let closed: Promise<void> | undefined;
 
   function reread(row: SessionRow): SessionRecord {
@@ -299,16 +301,19 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
         return row ? switchBranch(tables, row, leafId) : refused('not_found');
       }),
 
+    // A copy that is being made counts as nobody's: many at once would hold far more than their user may.
     fork: (principal, key, id, to) =>
-      fork(tables, copies, writes, {
-        principal,
-        key,
-        messageId: id,
-        to,
-        newId,
-        owner: sharing?.owner ?? 0,
-        maxBytes: maxBytesPerUser(),
-      }),
+      forks(principal.userId, () =>
+        fork(tables, copies, writes, {
+          principal,
+          key,
+          messageId: id,
+          to,
+          newId,
+          owner: sharing?.owner ?? 0,
+          maxBytes: maxBytesPerUser(),
+        }),
+      ),
 
     async delete(principal, key, expectedSessionId) {
       const removed = await writes.submit(() => {

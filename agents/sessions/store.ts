@@ -387,7 +387,8 @@ export interface SessionStore {
   switchBranch(principal: Principal, key: string, leafId: string): Promise<Moved>;
   /**
    * A new session under `to.key` with a copy of the history up to and including this answer, or up to
-   * just before this user message. It appears when it is complete; a long one is copied in slices.
+   * just before this user message. It appears when it is complete; a long one is copied in slices. One of a
+   * user at a time: others of the same user wait.
    */
   fork(
     principal: Principal,

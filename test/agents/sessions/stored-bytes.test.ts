@@ -78,6 +78,58 @@ it('refuse what is new beyond the bound, and nothing else', async () => {
   expect(await store.acceptTurn(alice, KEY, turn('r2'))).toMatchObject({ outcome: 'accepted' });
 });
 
+/** Continues the conversation in a session of this key. */
+function fork(who: typeof alice, key: string) {
+  const leaf = store.describe(who, KEY)?.leafId ?? '';
+  return store.fork(who, KEY, leaf, { key, agentId: 'main', timestamp: 5_000 });
+}
+
+const names = Array.from({ length: 5 }, (_, n) => `fork ${n}`);
+const full = { outcome: 'refused', reason: 'storage_full' };
+/** Copies that are not complete. */
+const hidden = () =>
+  db.prepare<[], number>(`SELECT count(*) FROM sessions WHERE user_id = ''`).pluck().get();
+
+it('bound copies that are asked for at once as those that are asked for in turn', async () => {
+  await talk(alice, KEY, 'r1');
+  // Each takes something more than a thousand.
+  most = 3_000;
+  const made = await Promise.all(names.map((name) => fork(alice, name)));
+  expect(made.map(({ outcome }) => outcome)).toEqual([
+    'moved',
+    'moved',
+    'refused',
+    'refused',
+    'refused',
+  ]);
+  expect(made[4]).toEqual(full);
+});
+
+it('bound a copy by what was stored while it was made; it leaves nothing', async () => {
+  await talk(alice, KEY, 'r1');
+  most = 3_000;
+  const making = fork(alice, 'fork');
+  const attachments = [picture, picture];
+  expect(await store.acceptTurn(alice, 'other', turn('r2', { attachments }))).toMatchObject({
+    outcome: 'accepted',
+  });
+  expect(await making).toEqual(full);
+  await expect.poll(hidden).toBe(0);
+  expect(sums()).toEqual(counted());
+});
+
+it('are exceeded by one copy of each user at most, which is not complete', async () => {
+  await talk(alice, KEY, 'r1');
+  await talk(bob, KEY, 'r1');
+  const under = new Set<number | undefined>();
+  const seen = (name: string) => fork(alice, name).then(() => under.add(hidden()));
+  const all = Promise.all(names.map(seen));
+  await fork(bob, 'fork');
+  await all;
+  expect(Math.max(...[...under].map((count) => count ?? 0))).toBeLessThanOrEqual(1);
+  expect(store.list(alice, { limit: 9, offset: 0, archived: 'all' }).total).toBe(6);
+});
+
 it('leaves no row anywhere of a user who was removed, however much that was', async () => {
   for (let n = 0; n < 60; n++) await talk(alice, KEY, `r${n}`);
   await talk(alice, 'other', 'r');
