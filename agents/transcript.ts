@@ -8,6 +8,7 @@ import type {
   ToolResultBlock,
 } from '../providers/contract.ts';
 import type { AgentDefinition } from './definition.ts';
+import { createImageFilter, imageBudget } from './image-budget.ts';
 import type { Principal } from './principal.ts';
 import type { ContentBlock, RunRecord, SessionStore, SpokenMessage } from './sessions/store.ts';
 import { estimateTokens, IMAGE_TOKENS, MESSAGE_TOKENS } from './tokens.ts';
@@ -15,32 +16,42 @@ import { estimateTokens, IMAGE_TOKENS, MESSAGE_TOKENS } from './tokens.ts';
 /** Share of the window that is kept free for the answer when the model names no `maxTokens`. */
 const ANSWER_SHARE = 0.25;
 
-/** Tokens that prompt and history may take together. */
-export function contextBudget(agent: AgentDefinition, model: ModelInfo): number {
+/** What the context of one call may take. */
+export interface ContextBudget {
+  /** Of prompt and history together. */
+  tokens: number;
+  /** Of all images, as they are stored. */
+  imageBytes: number;
+}
+
+export function contextBudget(agent: AgentDefinition, model: ModelInfo): ContextBudget {
   const answer = Math.min(
     model.maxTokens ?? Number.POSITIVE_INFINITY,
     model.contextWindow * ANSWER_SHARE,
   );
   const room = Math.floor(model.contextWindow - answer);
-  return Math.min(agent.contextTokens ?? room, room);
+  const tokens = Math.min(agent.contextTokens ?? room, room);
+  return { tokens, imageBytes: imageBudget(agent) };
 }
 
 /**
  * The messages of a run, oldest first: its own user message always, before it as many whole turns
- * as the budget holds. A turn is a user message with all that answers it, and is never split.
+ * as the budget holds. A turn is a user message with all that answers it, and is never split. Of the images only the
+ * newest go along, as far as their bytes fit: the others are not read.
  */
 export function buildContext(
   store: SessionStore,
   principal: Principal,
   run: RunRecord,
   systemPrompt: string,
-  budget: number,
+  budget: ContextBudget,
 ): ProviderMessage[] {
+  const withImages = createImageFilter(budget.imageBytes);
   const chosen: SpokenMessage[] = [];
   let turn: SpokenMessage[] = [];
-  let left = budget - estimateTokens(systemPrompt);
+  let left = budget.tokens - estimateTokens(systemPrompt);
   for (const message of store.ancestors(principal, run.sessionKey, run.answerSeq)) {
-    if (message.state !== 'pending') turn.push(message);
+    if (message.state !== 'pending') turn.push(withImages(message));
     if (message.role !== 'user') continue;
     left -= turn.reduce((sum, each) => sum + messageTokens(each), 0);
     if (left < 0 && chosen.length > 0) break;

@@ -29,12 +29,26 @@ const IMAGE_TYPES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp
 
 const DATA_URL = /^data:([a-z]+\/[a-z0-9.+-]+);base64,/;
 
-/** `maxBytes` bounds each one, decoded. */
+/** In bytes, decoded. */
+export interface AttachmentLimits {
+  /** Of each one. */
+  maxBytes: number;
+  /** Of all of one message together. */
+  maxTotalBytes: number;
+}
+
+/** @throws {RequestError} for the first one that is not acceptable, or if they are too large together. */
 export function decodeAttachments(
   given: readonly WireAttachment[],
-  maxBytes: number,
+  { maxBytes, maxTotalBytes }: AttachmentLimits,
 ): Attachment[] {
-  return given.map((each, index) => decode(each, `attachment ${index + 1}`, maxBytes));
+  let total = 0;
+  return given.map((each, index) => {
+    const decoded = decode(each, `attachment ${index + 1}`, maxBytes);
+    total += decoded.bytes.byteLength;
+    if (total > maxTotalBytes) return tooLargeTogether(maxTotalBytes);
+    return decoded;
+  });
 }
 
 function decode(given: WireAttachment, name: string, maxBytes: number): Attachment {
@@ -62,4 +76,10 @@ function decode(given: WireAttachment, name: string, maxBytes: number): Attachme
 
 function tooLarge(name: string, maxBytes: number): never {
   return refuse('ATTACHMENT_TOO_LARGE', `${name}: larger than ${maxBytes} bytes`, { maxBytes });
+}
+
+/** What no model could be sent at once is refused before it is stored: it could not be answered. */
+function tooLargeTogether(maxTotalBytes: number): never {
+  const message = `the attachments: larger than ${maxTotalBytes} bytes together`;
+  return refuse('ATTACHMENT_TOO_LARGE', message, { maxTotalBytes });
 }

@@ -85,7 +85,8 @@ const defaults = {
       type: 'number',
       minimum: 0,
       maximum: 64,
-      description: 'Largest attachment in MiB. 0 refuses attachments.',
+      description:
+        'Largest attachment in MiB. 0 refuses attachments. Those of one message may be 20 MiB together, or as large as one; so may all images that a model is sent at once, of which it gets the newest.',
       default: 5,
     },
   },

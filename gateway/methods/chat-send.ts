@@ -1,6 +1,7 @@
 /** `chat.send`, `chat.abort`, `chat.inject`: what changes a conversation. */
 
 import type { AgentDefinition } from '../../agents/definition.ts';
+import { imageBudget } from '../../agents/image-budget.ts';
 import type { SendResult } from '../../agents/lanes.ts';
 import { noModelMessage } from '../../agents/runs.ts';
 import type { NewTurn, RunRecord } from '../../agents/sessions/store.ts';
@@ -85,7 +86,10 @@ export async function startTurn(services: Services, caller: Caller, turn: TurnRe
     const configKey = 'agents.defaults.model';
     return refuse('MODEL_NOT_CONFIGURED', noModelMessage(agent.id), { configKey });
   }
-  const attachments = decodeAttachments(turn.attachments ?? [], agent.mediaMaxBytes);
+  const attachments = decodeAttachments(turn.attachments ?? [], {
+    maxBytes: agent.mediaMaxBytes,
+    maxTotalBytes: imageBudget(agent),
+  });
   if (attachments.length > 0) expectsImages(services, caller, turn, agent);
   const text = turn.message.toWellFormed();
   if (text.trim() === '' && attachments.length === 0) {

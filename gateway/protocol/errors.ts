@@ -151,7 +151,7 @@ export const DETAIL_CODES = {
   },
   ATTACHMENT_TOO_LARGE: {
     code: 'INVALID_REQUEST',
-    when: 'an attachment exceeds `policy.attachments` of hello-ok',
+    when: 'an attachment exceeds `policy.attachments` of hello-ok, or those of one message exceed `maxTotalBytes` together',
     retryable: false,
   },
   MODEL_NOT_CONFIGURED: {

@@ -1,8 +1,9 @@
 /** What of a conversation reaches the model: whole turns, newest first, inside the budget. */
 
 import fc from 'fast-check';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AgentDefinition } from '../../agents/definition.ts';
+import { LEFT_OUT } from '../../agents/image-budget.ts';
 import { openSessionStore } from '../../agents/sessions/sqlite-store.ts';
 import type { ContentBlock, RunRecord } from '../../agents/sessions/store.ts';
 import { estimateTokens, IMAGE_TOKENS, MESSAGE_TOKENS } from '../../agents/tokens.ts';
@@ -49,7 +50,8 @@ async function conversation(turns: readonly Turn[], last: Turn) {
   const run = await send(last);
   return {
     store,
-    context: (budget: number) => buildContext(store, alice, run, SYSTEM, budget),
+    context: (tokens: number, imageBytes = 1_000) =>
+      buildContext(store, alice, run, SYSTEM, { tokens, imageBytes }),
   };
 }
 
@@ -172,6 +174,20 @@ describe('buildContext', () => {
     expect(context(3 * IMAGE_TOKENS)).toHaveLength(1);
   });
 
+  test('sends the newest images, as many as may be sent, and a remark for each of the others', async () => {
+    const turns = [1, 2].map((images) => ({ text: 'look', answer: said('nice'), images }));
+    const { context, store } = await conversation(turns, { text: 'so?', answer: [], images: 1 });
+    const read = vi.spyOn(store, 'attachment');
+    const kinds = (imageBytes: number) =>
+      context(10_000, imageBytes).map(({ content }) => content.map(({ type }) => type).join(' '));
+    expect(kinds(12)).toEqual(['text image', 'text', 'text image image', 'text', 'text image']);
+    expect(kinds(11)).toEqual(['text text', 'text', 'text image image', 'text', 'text image']);
+    read.mockClear();
+    expect(kinds(3)).toEqual(['text text', 'text', 'text text text', 'text', 'text image']);
+    expect(read).toHaveBeenCalledTimes(1);
+    expect(textOf(context(10_000, 3)[0])).toBe(`look${LEFT_OUT}`);
+  });
+
   test('carries reasoning with the API and signature that it belongs to', async () => {
     const answer: ContentBlock[] = [
       { type: 'thinking', thinking: 'hm', api: 'anthropic-messages', signature: 's' },
@@ -204,7 +220,10 @@ describe('buildContext', () => {
       timestamp: 3,
     });
     if (accepted.outcome !== 'accepted') throw new Error(accepted.outcome);
-    const messages = buildContext(store, alice, accepted.run, SYSTEM, 10_000);
+    const messages = buildContext(store, alice, accepted.run, SYSTEM, {
+      tokens: 10_000,
+      imageBytes: 0,
+    });
     expect(messages.map(textOf)).toEqual(['hi']);
   });
 });
@@ -235,7 +254,7 @@ describe('contextBudget', () => {
     ['takes what the operator allows', agent(300), model(1_000), 300],
     ['never more than the window has room for', agent(5_000), model(1_000), 750],
   ])('%s', (_, given, info, expected) => {
-    expect(contextBudget(given, info)).toBe(expected);
+    expect(contextBudget(given, info).tokens).toBe(expected);
   });
 });
 
