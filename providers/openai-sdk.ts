@@ -1,6 +1,6 @@
 /** The only file that imports the openai SDK: a client per endpoint, and what its errors mean. */
 
-import OpenAI, { APIError } from 'openai';
+import OpenAI, { APIError, APIPromise } from 'openai';
 import { withVersion } from './base-url.ts';
 import type { ProviderEndpoint } from './contract.ts';
 import { withoutVariables } from './environment.ts';
@@ -42,7 +42,18 @@ export function openAiClient(endpoint: ProviderEndpoint): OpenAI {
   };
   const client = withoutVariables('OPENAI_', () => new OpenAI(options));
   makeLean(client, fetch);
+  makeForgetful(client);
   return client;
+}
+
+/**
+ * The SDK assigns two closures to the promise of each call. V8 makes what is assigned so among its old objects, and the
+ * whole call (its body, its answer) would be kept with them until the old are collected, and be copied twice
+ * before. The class of the promise has all that our adapters use. Without effect on an SDK that has no such method.
+ */
+function makeForgetful(client: OpenAI): void {
+  const value = (call: ConstructorParameters<typeof APIPromise>[1]) => new APIPromise(client, call);
+  Object.defineProperty(client, 'responsePromise', { value });
 }
 
 /** An error that the stream holds, where there is no status: `{code, type, message}`. */
