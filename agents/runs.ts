@@ -67,9 +67,15 @@ export interface Runs {
   abort(principal: Principal, key: string, runId?: string): Promise<string[]>;
   /**
    * Ends all runs of the session, then does `work`. In the order of the calls: sends that came before are ended too,
-   * and those that come after it wait, so that they find the session as `work` left it.
+   * and those that come after it wait, so that they find the session as `work` left it. What `obstacle` then answers,
+   * if anything, is the result, and nothing is ended or done.
    */
-  clear<T>(principal: Principal, key: string, work: () => Promise<T>): Promise<T>;
+  clear<T>(
+    principal: Principal,
+    key: string,
+    work: () => Promise<T>,
+    obstacle?: () => T | undefined,
+  ): Promise<T>;
   /** The same for all sessions of a user, in all instances. */
   clearUser<T>(userId: string, work: () => Promise<T>): Promise<T>;
   /** Resolves when whoever was called before to empty the session has done it: for what is to stay. */
@@ -360,9 +366,11 @@ export function createRuns(options: RunsOptions): Runs {
       return lane ? abortIn(lane, runId) : [];
     },
 
-    clear(principal, key, work) {
+    clear(principal, key, work, obstacle) {
       const lane = lanes.open(principal, key);
       return exclusion.session(lane, async () => {
+        const refused = obstacle?.();
+        if (refused !== undefined) return refused;
         await endAll(lane);
         return work();
       });

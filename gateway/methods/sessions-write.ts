@@ -226,8 +226,16 @@ export const sessionsDelete = method(
     const { expectedSessionId } = params;
     expectSession(mustExist(caller, services, key), expectedSessionId);
     const { runs, store } = services;
-    const outcome = await runs.clear(principal, key, () =>
-      store.delete(principal, key, expectedSessionId),
+    // It may have been reset by who came before: then what runs belongs to another session, and goes on.
+    const isStale = () => {
+      const found = store.describe(principal, key);
+      return found && expectedSessionId !== undefined && found.sessionId !== expectedSessionId;
+    };
+    const outcome = await runs.clear(
+      principal,
+      key,
+      () => store.delete(principal, key, expectedSessionId),
+      () => (isStale() ? 'stale_session' : undefined),
     );
     if (outcome === 'not_found') return sessionNotFound(key);
     if (outcome === 'stale_session') return staleSession();

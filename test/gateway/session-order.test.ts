@@ -55,6 +55,27 @@ describe('a message behind', () => {
   });
 });
 
+test('a deletion that means the session before a reset leaves the answer of the next one alone', async () => {
+  const { client, endOf } = await inMidAnswer();
+  const goOn = gate();
+  scene.upstream.when(
+    says('on and on'),
+    events(role(), text('a'), goOn.promise, text('b'), finish('stop'), DONE),
+  );
+  const { session } = await client.request('sessions.describe', { key: KEY });
+  const reset = client.ask('sessions.reset', { key: KEY });
+  const sent = client.ask('chat.send', chat('on and on', 'second'));
+  const deleted = client.ask('sessions.delete', {
+    key: KEY,
+    expectedSessionId: session.sessionId,
+  });
+  expect([(await reset).ok, (await sent).ok]).toEqual([true, true]);
+  expect((await deleted).error.details.code).toBe('STALE_SESSION');
+  goOn.open();
+  expect((await endOf('second')).state).toBe('final');
+  expect(await historyOf(client, KEY)).toEqual(['on and on', 'ab']);
+});
+
 describe('behind a deletion', () => {
   test('a session that is made stays, with its label', async () => {
     const { client } = await inMidAnswer();
