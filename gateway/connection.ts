@@ -39,6 +39,8 @@ export interface Socket {
   send(frame: string | Uint8Array): 'sent' | 'buffered' | 'gone';
   end(code: number, reason: string): void;
   ping(): void;
+  /** What `work` sends leaves in one system call. It must not close the socket. */
+  together(work: () => void): void;
   /** Ends it without a word. */
   cut(): void;
   /** Bytes that wait for the network. */
@@ -132,12 +134,18 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
 
   tick(body: string): void {
     const now = this.#deps.services.now();
-    if (isSilent(this.#peer, now, this.#socket.bufferedBytes())) {
+    const waiting = this.#socket.bufferedBytes();
+    if (isSilent(this.#peer, now, waiting)) {
       // After a pause of this process its answer may have come and not been read yet: that is next.
       setImmediate(() => this.#peer.heard || this.cut('peer_silent'));
     }
-    this.sendEvent(body, true);
-    this.#socket.ping();
+    const beat = () => {
+      this.sendEvent(body, true);
+      this.#socket.ping();
+    };
+    // Who is behind may be cut for it.
+    if (waiting === 0) this.#socket.together(beat);
+    else beat();
   }
 
   /** Ends it without a word; `event` is for the log. */

@@ -210,6 +210,10 @@ class UwsSocket implements Socket {
     this.#ws?.ping();
   }
 
+  together(work: () => void): void {
+    this.#ws?.cork(work);
+  }
+
   cut(): void {
     this.#ws?.close();
   }
