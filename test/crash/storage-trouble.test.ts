@@ -112,6 +112,27 @@ describe('a full disk', () => {
     expect(messages.map(textOf).at(-1)).toBe('Once upon a time');
   });
 
+  test('is logged once, and not again by each answer that streams', async () => {
+    const { upstream, gateway, client } = await scene();
+    const [more, rest] = [gate(), gate()];
+    upstream.when(
+      says('story'),
+      events(role(), text('Once '), more.promise, text('upon'), rest.promise, finish('stop'), DONE),
+    );
+    await client.request('chat.send', send('story'));
+    await client.event('chat', () => client.text('story') === 'Once ');
+    fillDisk(gateway);
+    more.open();
+    // By its checkpoint, since nobody else writes.
+    await gateway.logged('store_failing');
+    emptyDisk(gateway);
+    await gateway.logged('store_recovered');
+    rest.open();
+    await client.event('chat', (each) => each.state === 'final' && each.runId === 'story');
+    expect(gateway.logs.filter(({ event }) => event === 'run_trouble')).toEqual([]);
+    expect(gateway.logs.filter(({ event }) => event === 'store_failing')).toHaveLength(1);
+  });
+
   test('does not hold up the end of the process; what had not been saved is marked at the next start', async () => {
     const { upstream, gateway, client, start } = await scene();
     const hold = gate();
