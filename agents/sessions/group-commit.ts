@@ -54,6 +54,8 @@ interface Waiting {
 /** Committed, and not known to be on the disk. */
 interface Committed {
   isBulk: boolean;
+  /** How many failures had come before it. */
+  failures: number;
   settle(): void;
   reject(error: StoreUnavailableError): void;
 }
@@ -98,6 +100,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   let scheduled = false;
   let closed = false;
   let failing = false;
+  let failures = 0;
   let recovered = Promise.withResolvers<void>();
   let probe: NodeJS.Timeout | undefined;
   /** In the order of their commits. */
@@ -111,6 +114,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   /** A commit ended well, or with a failure of the file: what concerns everybody, unlike a failed operation. */
   function told(failure: StoreUnavailableError | undefined): void {
     if (failure) {
+      failures += 1;
       probe ??= setTimeout(probeWrite, probeMs).unref();
       if (failing) return;
       failing = true;
@@ -207,7 +211,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   function apply(waiting: readonly Waiting[], done: Committed[], end: number): void {
     const isBulk = waiting === bulk;
     for (const operation of waiting.slice(0, MAX_OPERATIONS)) {
-      done.push({ isBulk, settle: inSavepoint(operation), reject: operation.reject });
+      done.push({ isBulk, failures, settle: inSavepoint(operation), reject: operation.reject });
       if (now() >= end) return;
     }
   }
@@ -241,7 +245,8 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   function settle(count: number): void {
     const durable = unsynced.slice(0, count);
     unsynced = unsynced.slice(count);
-    told(undefined);
+    // What was committed before a failure says nothing about whether it is over.
+    if (durable.at(-1)?.failures === failures) told(undefined);
     for (const each of durable) {
       if (each.isBulk && !closed) telling.run(each.settle);
       else each.settle();
@@ -262,6 +267,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     }
     doubt = undefined;
     settle(unsynced.length);
+    told(undefined);
     return true;
   }
 

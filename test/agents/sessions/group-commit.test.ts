@@ -305,6 +305,34 @@ describe('the sync of the log', () => {
     expect(heard.at(-1)).toBe('next');
   });
 
+  it('of what was committed before a failure does not say that the failure is over', async () => {
+    const disk = slowDisk();
+    const health: (string | undefined)[] = [];
+    const store = createSessionStore(db, {
+      ...standing,
+      logSync: disk.sync,
+      probeMs: 5,
+      onHealth: (failure) => health.push(failure?.message),
+    });
+    const heard: string[] = [];
+    const before = send(store, 'before', heard);
+    await expect.poll(() => disk.asked.length).toBe(1);
+    const other = new Database(path);
+    other.exec('BEGIN IMMEDIATE');
+    await send(store, 'refused', heard);
+    const why = 'The session store cannot save: another program holds its lock.';
+    disk.asked[0]?.(null);
+    await before;
+    expect(heard).toEqual([`refused: StoreUnavailableError: ${why}`, 'before']);
+    expect(health).toEqual([why]);
+    other.exec('ROLLBACK');
+    other.close();
+    // The next try to write is durable: that does say so.
+    await expect.poll(() => disk.asked.length).toBe(2);
+    disk.asked[1]?.(null);
+    expect(health).toEqual([why, undefined]);
+  });
+
   it('is made up for by closing', async () => {
     const disk = slowDisk();
     const store = createSessionStore(db, { ...standing, logSync: disk.sync });
