@@ -7,7 +7,7 @@ import type { LiveRun } from './run.ts';
 import type { SessionStore } from './sessions/store.ts';
 
 export interface CheckpointsOptions {
-  store: Pick<SessionStore, 'checkpoint'>;
+  store: Pick<SessionStore, 'checkpoint' | 'recovery'>;
   /** How much streamed text a crash may cost, in milliseconds of streaming. */
   checkpointMs: () => number;
   /** A checkpoint is durable; `chars` counts UTF-16 units. */
@@ -60,7 +60,8 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
       await store.checkpoint(run.principal, run.record.sessionKey, run.record.runId, text);
       onCheckpoint?.(run, text.length);
     } catch (error) {
-      onBug(error, { run, during: 'checkpoint' });
+      // A store in trouble has said so itself, and every stream would say it again four times a second.
+      if (!store.recovery()) onBug(error, { run, during: 'checkpoint' });
       run.answer.putBack(text);
       if (!run.over) touch(run);
     } finally {

@@ -67,14 +67,14 @@ export interface Runs {
   abort(principal: Principal, key: string, runId?: string): Promise<string[]>;
   /**
    * Ends all runs of the session, then does `work`. In the order of the calls: sends that came before are ended too,
-   * and those that come after it wait, so that they find the session as `work` left it. What `obstacle` then answers,
-   * if anything, is the result, and nothing is ended or done.
+   * and those that come after it wait, so that they find the session as `work` left it. What `check` throws when its turn
+   * has come is thrown, and nothing is ended or done.
    */
   clear<T>(
     principal: Principal,
     key: string,
     work: () => Promise<T>,
-    obstacle?: () => T | undefined,
+    check?: () => void,
   ): Promise<T>;
   /** The same for all sessions of a user, in all instances. */
   clearUser<T>(userId: string, work: () => Promise<T>): Promise<T>;
@@ -366,11 +366,10 @@ export function createRuns(options: RunsOptions): Runs {
       return lane ? abortIn(lane, runId) : [];
     },
 
-    clear(principal, key, work, obstacle) {
+    clear(principal, key, work, check) {
       const lane = lanes.open(principal, key);
       return exclusion.session(lane, async () => {
-        const refused = obstacle?.();
-        if (refused !== undefined) return refused;
+        check?.();
         await endAll(lane);
         return work();
       });

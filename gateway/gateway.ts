@@ -5,7 +5,7 @@ import { createModelCaller } from '../agents/model-call.ts';
 import { createRuns } from '../agents/runs.ts';
 import { leasesPath, openLeases } from '../agents/sessions/leases.ts';
 import { openSessionStore, openWorkerStore } from '../agents/sessions/sqlite-store.ts';
-import { type Recovery, StoreUnavailableError } from '../agents/sessions/store.ts';
+import type { Recovery } from '../agents/sessions/store.ts';
 import { type DeletedUser, type SocketFilter, startAdmin } from './admin.ts';
 import { buildCatalog } from './catalog.ts';
 import { logCheckpointTrouble } from './checkpoint-log.ts';
@@ -131,16 +131,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...(ownership && { claim: ownership.claim }),
     onCheckpoint: (run, chars) =>
       log.debug({ event: 'checkpoint', runId: run.record.runId, chars }),
-    onBug(err, { run, during }) {
-      // What `store_failing` has told, each answer would tell again four times a second, on a disk that is full perhaps.
-      const isTold = err instanceof StoreUnavailableError && store.recovery() !== undefined;
-      log[isTold ? 'debug' : 'error']({
-        event: 'run_trouble',
-        during,
-        runId: run?.record.runId,
-        err,
-      });
-    },
+    onBug: (err, { run, during }) =>
+      log.error({ event: 'run_trouble', during, runId: run?.record.runId, err }),
   });
   const services: Services = {
     store,

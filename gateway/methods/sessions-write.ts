@@ -224,18 +224,15 @@ export const sessionsDelete = method(
     const { key } = keyOf(caller, params.key);
     const { principal } = caller;
     const { expectedSessionId } = params;
-    expectSession(mustExist(caller, services, key), expectedSessionId);
+    const check = () => expectSession(mustExist(caller, services, key), expectedSessionId);
+    check();
     const { runs, store } = services;
-    // It may have been reset by who came before: then what runs belongs to another session, and goes on.
-    const isStale = () => {
-      const found = store.describe(principal, key);
-      return found && expectedSessionId !== undefined && found.sessionId !== expectedSessionId;
-    };
     const outcome = await runs.clear(
       principal,
       key,
       () => store.delete(principal, key, expectedSessionId),
-      () => (isStale() ? 'stale_session' : undefined),
+      // Once more: who came before may have reset it, and what runs then belongs to another session.
+      check,
     );
     if (outcome === 'not_found') return sessionNotFound(key);
     if (outcome === 'stale_session') return staleSession();

@@ -41,6 +41,7 @@ function bench(
   const bugs: unknown[] = [];
   const checkpoints = createCheckpoints({
     store: {
+      recovery: () => undefined,
       async checkpoint(_principal, _key, runId, text) {
         if (refuses()) throw new Error('full');
         saved.set(runId, (saved.get(runId) ?? '') + text);

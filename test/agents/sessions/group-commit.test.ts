@@ -237,6 +237,20 @@ describe('the sync of the log', () => {
     };
   }
 
+  /** What its owner is told of its health, and senders of their writes. */
+  function troubledStore() {
+    const disk = slowDisk();
+    const health: (string | undefined)[] = [];
+    const store = createSessionStore(db, {
+      ...standing,
+      logSync: disk.sync,
+      probeMs: 5,
+      onHealth: (failure) => health.push(failure?.message),
+    });
+    const heard: string[] = [];
+    return { disk, store, health, heard };
+  }
+
   /** Committed or not: what this connection reads. */
   function runsIn(file: Db): unknown {
     return file.prepare('SELECT count(*) FROM runs').pluck().get();
@@ -269,15 +283,7 @@ describe('the sync of the log', () => {
   });
 
   it('that fails: what waited for it is held, what comes is refused, until all is in the file', async () => {
-    const disk = slowDisk();
-    const health: (string | undefined)[] = [];
-    const store = createSessionStore(db, {
-      ...standing,
-      logSync: disk.sync,
-      probeMs: 5,
-      onHealth: (failure) => health.push(failure?.message),
-    });
-    const heard: string[] = [];
+    const { disk, store, health, heard } = troubledStore();
     const held = send(store, 'held', heard);
     await expect.poll(() => disk.asked.length).toBe(1);
     // Somebody reads the log: what it holds of later writes cannot be moved into the file.
@@ -306,15 +312,7 @@ describe('the sync of the log', () => {
   });
 
   it('of what was committed before a failure does not say that the failure is over', async () => {
-    const disk = slowDisk();
-    const health: (string | undefined)[] = [];
-    const store = createSessionStore(db, {
-      ...standing,
-      logSync: disk.sync,
-      probeMs: 5,
-      onHealth: (failure) => health.push(failure?.message),
-    });
-    const heard: string[] = [];
+    const { disk, store, health, heard } = troubledStore();
     const before = send(store, 'before', heard);
     await expect.poll(() => disk.asked.length).toBe(1);
     const other = new Database(path);
