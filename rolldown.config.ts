@@ -4,19 +4,19 @@
  * keeps less of them in memory (docs/performance.md).
  */
 
-import { defineConfig, type OutputOptions } from 'rolldown';
+import { defineConfig, type OutputOptions, rolldown } from 'rolldown';
 import { precompiledValidators } from './gateway/validators/precompile.ts';
 
 const processes = ['gateway/main', 'portal/main', 'deploy/edge/main'];
 
-export const output: OutputOptions = {
+const output: OutputOptions = {
   dir: 'dist',
   format: 'esm',
   cleanDir: true,
   chunkFileNames: 'chunks/[name]-[hash].js',
 };
 
-export default defineConfig({
+const config = defineConfig({
   cwd: import.meta.dirname,
   input: Object.fromEntries(processes.map((name) => [name, `${name}.ts`])),
   platform: 'node',
@@ -25,3 +25,12 @@ export default defineConfig({
   plugins: [precompiledValidators()],
   output,
 });
+
+export default config;
+
+/** All three into the folder, in place of what it holds. */
+export async function buildPrograms(folder: string): Promise<void> {
+  const bundle = await rolldown(config);
+  await bundle.write({ ...output, dir: folder });
+  await bundle.close();
+}

@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     // A worker thread that ends with an open uWebSockets.js listen socket aborts the process.
     pool: 'forks',
+    globalSetup: './test/support/build.ts',
     reporters: ['default', './test/support/closing-line.ts'],
     include: ['test/**/*.test.ts'],
     // Most tests wait for other processes, so two cores have time for a third.

@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     pool: 'forks',
+    globalSetup: './test/support/build.ts',
     include: [
       'test/crash/kill-loop.test.ts',
       'test/crash/workers-kill-loop.test.ts',

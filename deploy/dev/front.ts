@@ -1,5 +1,6 @@
 /** What stands before the portal and the gateway: nginx where there is one, else the development edge. */
 
+import { randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -79,15 +80,30 @@ export function pageOrigins(port: number): readonly string[] {
   return [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
 }
 
-/** nginx cannot tell which port it got, so one is looked for before. Rejects if `wanted` is taken. */
+/** Below what systems give to whoever asks for any port, so that nobody gets one by chance between look and use. */
+const ANY = { first: 20_000, last: 32_000 };
+
+/**
+ * nginx cannot tell which port it got, so one is looked for before: `wanted`, or with 0 any. Rejects if `wanted` is
+ * taken.
+ */
 export async function freePort(wanted = 0): Promise<number> {
+  if (wanted !== 0) return probe(wanted);
+  for (;;) {
+    const port = randomInt(ANY.first, ANY.last);
+    const free = await probe(port).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') throw error;
+    });
+    if (free !== undefined) return free;
+  }
+}
+
+async function probe(port: number): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(wanted, '127.0.0.1', resolve);
+    server.listen(port, '127.0.0.1', resolve);
   });
-  const address = server.address();
   await new Promise<void>((resolve) => server.close(() => resolve()));
-  if (address === null || typeof address === 'string') throw new Error('not a TCP server');
-  return address.port;
+  return port;
 }

@@ -7,6 +7,18 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newProvider } from './new-provider.ts';
 
+/** What the suite needs of a checkout, which the programs are built from. */
+const PARTS = [
+  'agents',
+  'deploy',
+  'gateway',
+  'package.json',
+  'portal',
+  'providers',
+  'rolldown.config.ts',
+  'test',
+  'vitest.config.ts',
+];
 const registry = join('providers', 'registry.ts');
 let root: string;
 
@@ -50,9 +62,7 @@ describe('a new provider', () => {
   it('is green nowhere as long as nothing is proved of it', async () => {
     const tree = mkdtempSync(join(tmpdir(), 'new-provider-suite-'));
     const checkout = join(import.meta.dirname, '..', '..');
-    for (const part of ['package.json', 'vitest.config.ts', 'providers', 'test']) {
-      cpSync(join(checkout, part), join(tree, part), { recursive: true });
-    }
+    for (const part of PARTS) cpSync(join(checkout, part), join(tree, part), { recursive: true });
     symlinkSync(join(checkout, 'node_modules'), join(tree, 'node_modules'));
     newProvider(tree, 'acme');
     const { numTotalTests, numPassedTests } = await runSuite(tree);

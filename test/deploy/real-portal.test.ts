@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCommand } from '../support/cli.ts';
 import { INSTANCE, SECRET } from '../support/edge-stubs.ts';
+import { PORTAL } from '../support/programs.ts';
 import {
   edgeFront,
   greeted,
@@ -20,8 +21,6 @@ import {
   startChain,
   urlPath,
 } from './chain.ts';
-
-const MAIN = join(import.meta.dirname, '..', '..', 'portal', 'main.ts');
 
 interface PortalAnswer {
   status: number;
@@ -53,7 +52,7 @@ async function startPortal() {
   await writeFile(file, JSON.stringify(config));
   const env = { OC_PORTAL_CONFIG: file };
   const operate = async (...args: string[]) => {
-    const result = await runCommand(args, { env, command: [process.execPath, MAIN] });
+    const result = await runCommand(args, { env, command: [process.execPath, PORTAL] });
     expect(result).toMatchObject({ code: 0 });
     return result.stdout.trim();
   };
@@ -62,7 +61,7 @@ async function startPortal() {
     await operate('instances', 'add', id, '--backend', '127.0.0.1:1', '--name', id);
     if (id !== 'oc-forbidden') await operate('grants', 'add', 'alice', id);
   }
-  const child = spawn(process.execPath, [MAIN, 'serve'], {
+  const child = spawn(process.execPath, [PORTAL, 'serve'], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

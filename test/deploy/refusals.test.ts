@@ -2,17 +2,16 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { isRefusedStatus, REASONS, refusalClose } from '../../deploy/edge/close-codes.ts';
 import { startRefusals } from '../../deploy/edge/refusals.ts';
 import { runCommand } from '../support/cli.ts';
+import { REFUSALS } from '../support/programs.ts';
 import { openRaw } from '../support/raw.ts';
 
-const MAIN = join(import.meta.dirname, '..', '..', 'deploy', 'edge', 'main.ts');
-const COMMAND = [process.execPath, MAIN];
+const COMMAND = [process.execPath, REFUSALS];
 
 async function refused(port: number, headers: Record<string, string>, protocols: string[] = []) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`, protocols, { headers });
@@ -104,7 +103,7 @@ describe('a close', () => {
 
 describe('oc-refusals', () => {
   async function start(): Promise<{ child: ChildProcess; port: number }> {
-    const child = spawn(process.execPath, [MAIN, '--listen', '127.0.0.1:0'], {
+    const child = spawn(process.execPath, [REFUSALS, '--listen', '127.0.0.1:0'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     onTestFinished(() => void child.kill('SIGKILL'));

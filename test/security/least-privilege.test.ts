@@ -5,11 +5,11 @@
 
 import { spawnSync } from 'node:child_process';
 import { chownSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { connectClient } from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
 import { startGateway, temporaryFolder } from '../support/gateway.ts';
+import { GATEWAY } from '../support/programs.ts';
 
 const NOBODY = 65_534;
 
@@ -28,8 +28,7 @@ const confined = (folder: string) => ['unshare', '-m', 'sh', '-c', CONFINE, 'sh'
 /** Some containers forbid it; and a checkout may stand where nobody else may read. */
 function canConfine(): boolean {
   const [command = '', ...args] = confined('/mnt');
-  const source = join(import.meta.dirname, '..', '..', 'gateway', 'main.ts');
-  return spawnSync(command, [...args, 'head', '-c1', process.execPath, source]).status === 0;
+  return spawnSync(command, [...args, 'head', '-c1', process.execPath, GATEWAY]).status === 0;
 }
 
 test.runIf(canConfine())(

@@ -15,9 +15,9 @@ import { type Line, startLine } from './line.ts';
 import { builtPage } from './page-build.ts';
 import { createPart, type Part, runCommand } from './part.ts';
 import { freePorts } from './ports.ts';
+import { GATEWAY, PORTAL, REFUSALS } from './programs.ts';
 import { startOpenAiUpstream, type Upstream } from './upstream/openai.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 const SECRETS = {
   OC_JWT_SECRET: 'jwt-secret-of-the-chain-under-test-0001',
   OC_INTERNAL_SECRET: 'internal-secret-of-the-chain-under-test',
@@ -152,10 +152,7 @@ export async function startChain(options: ChainOptions = {}): Promise<ChainUnder
     portal,
     refusals,
     operator: (...args) =>
-      runCommand(
-        [join(ROOT, 'portal', 'main.ts'), ...args, '--config', plan.portalFile],
-        environment(plan),
-      ),
+      runCommand([PORTAL, ...args, '--config', plan.portalFile], environment(plan)),
     configureGateway,
     reloadNginx: () => void process.kill(nginxPid(), 'SIGHUP'),
     nginxPid,
@@ -214,13 +211,10 @@ function createParts(plan: Plan) {
   const { ports, portalFile } = plan;
   const part = (name: string, ...args: string[]) =>
     createPart({ name, args, env: environment(plan) });
-  const gateway = join(ROOT, 'gateway', 'main.ts');
-  const portal = join(ROOT, 'portal', 'main.ts');
-  const refusals = join(ROOT, 'deploy', 'edge', 'main.ts');
   return {
-    gateway: part('gateway', gateway, 'serve', '--port', String(ports.gateway)),
-    portal: part('portal', portal, 'serve', '--config', portalFile),
-    refusals: part('refusals', refusals, '--listen', `127.0.0.1:${ports.refusals}`),
+    gateway: part('gateway', GATEWAY, 'serve', '--port', String(ports.gateway)),
+    portal: part('portal', PORTAL, 'serve', '--config', portalFile),
+    refusals: part('refusals', REFUSALS, '--listen', `127.0.0.1:${ports.refusals}`),
   };
 }
 

@@ -1,9 +1,7 @@
 /** Runs a command of the executable to its end. */
 
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-
-const MAIN = join(import.meta.dirname, '..', '..', 'gateway', 'main.ts');
+import { GATEWAY } from './programs.ts';
 
 export interface CommandResult {
   code: number | null;
@@ -15,7 +13,7 @@ export function runCommand(
   args: readonly string[],
   options: { env?: Record<string, string>; input?: string; command?: readonly string[] } = {},
 ): Promise<CommandResult> {
-  const [executable = process.execPath, ...before] = options.command ?? [process.execPath, MAIN];
+  const [executable = process.execPath, ...before] = options.command ?? [process.execPath, GATEWAY];
   const child = spawn(executable, [...before, ...args], {
     env: { PATH: process.env['PATH'], ...options.env },
     stdio: 'pipe',

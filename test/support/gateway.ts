@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
-
-const ROOT = join(import.meta.dirname, '..', '..');
+import { GATEWAY } from './programs.ts';
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
@@ -34,6 +33,8 @@ export interface GatewayProcessOptions {
   config?: object;
   args?: readonly string[];
   env?: Readonly<Record<string, string>>;
+  /** The gateway's program, if it is not the built one. */
+  program?: string;
   /** A command that runs the one behind its arguments, in its own place. */
   wrapper?: readonly string[];
   /** An existing folder, to start again where another process stopped. */
@@ -73,7 +74,7 @@ async function launch(
   const [command = process.execPath, ...args] = [
     ...(options.wrapper ?? []),
     process.execPath,
-    join(ROOT, 'gateway', 'main.ts'),
+    options.program ?? GATEWAY,
     'serve',
     '--port',
     '0',

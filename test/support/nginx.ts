@@ -3,13 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { renderNginx } from '../../deploy/nginx/render.ts';
 import { findNginx } from '../../deploy/nginx/scratch.ts';
 import type { NginxValues } from '../../deploy/nginx/values.ts';
 import { writeFiles } from '../../deploy/nginx/write-files.ts';
+import { freePorts } from './ports.ts';
 
 export interface TestNginx {
   readonly port: number;
@@ -37,7 +37,7 @@ export async function startNginx(
 ): Promise<TestNginx> {
   const folder = await mkdtemp(join(tmpdir(), 'oc-nginx-'));
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = await freePorts(1);
     const files = renderNginx({ ...values, listen: [`127.0.0.1:${port}`] });
     await writeFiles(folder, [...files, { path: values.mapFile, text: map, secret: false }]);
     const child = spawn(
@@ -100,13 +100,4 @@ async function listening(folder: string, exited: Promise<void>): Promise<boolean
     if (await Promise.race([over, aMoment()])) return false;
   }
   return true;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  if (address === null || typeof address === 'string') throw new Error('not a TCP server');
-  return address.port;
 }

@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { runCommand } from '../../support/cli.ts';
 import { testConfig } from '../../support/config.ts';
 import { startGateway, temporaryFolder } from '../../support/gateway.ts';
+import { GATEWAY } from '../../support/programs.ts';
 import {
   answer,
   events,
@@ -76,15 +77,25 @@ describe('oc-gateway', () => {
 });
 
 describe('serve', () => {
-  test('without any configuration serves the demonstration and says how to chat with it', async () => {
-    const gateway = await startGateway();
-    const listening = await gateway.logged('listening');
-    expect(listening).toMatchObject({ host: '127.0.0.1', port: gateway.port, pid: gateway.pid });
-    gateway.signal('SIGTERM');
-    expect(await gateway.exited).toEqual({ code: 0, signal: null });
-    expect(gateway.output()).toContain(`npm run chat -- --port ${gateway.port}`);
-    expect(gateway.output()).toContain('demo');
-  });
+  test.each([
+    { from: 'the build', program: GATEWAY, command: 'oc-gateway chat' },
+    {
+      from: 'its sources',
+      program: join(ROOT, 'gateway', 'main.ts'),
+      command: 'npm run chat --',
+    },
+  ])(
+    'from $from, without any configuration, serves the demonstration and says how to chat with it',
+    async (how) => {
+      const gateway = await startGateway({ program: how.program });
+      const listening = await gateway.logged('listening');
+      expect(listening).toMatchObject({ host: '127.0.0.1', port: gateway.port, pid: gateway.pid });
+      gateway.signal('SIGTERM');
+      expect(await gateway.exited).toEqual({ code: 0, signal: null });
+      expect(gateway.output()).toContain(`${how.command} --port ${gateway.port}`);
+      expect(gateway.output()).toContain('demo');
+    },
+  );
 
   test('uses One-API when its address and key are in the environment', async () => {
     const upstream = await startOpenAiUpstream();
@@ -190,7 +201,7 @@ describe('serve', () => {
       await chown(folder, 65_534, 65_534);
       const admin = { port: 81, token: 't' };
       const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-      const command = [...asNobody, process.execPath, join(ROOT, 'gateway', 'main.ts')];
+      const command = [...asNobody, process.execPath, GATEWAY];
       const env = { OPENCLAW_STATE_DIR: folder };
       await writeFile(
         join(folder, 'openclaw.json'),

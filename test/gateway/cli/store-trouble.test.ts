@@ -8,8 +8,8 @@ import { runCommand } from '../../support/cli.ts';
 import { connectClient } from '../../support/client.ts';
 import { testConfig } from '../../support/config.ts';
 import { startGateway, temporaryFolder } from '../../support/gateway.ts';
+import { GATEWAY } from '../../support/programs.ts';
 
-const MAIN = join(import.meta.dirname, '..', '..', '..', 'gateway', 'main.ts');
 const STORE = 'oc-gateway.sqlite';
 
 /** A user without any rights. */
@@ -24,7 +24,7 @@ const asNobody = isRoot
 async function refusal(stateDir: string): Promise<string> {
   const { code, stderr } = await runCommand(['serve', '--port', '0'], {
     env: { OPENCLAW_STATE_DIR: stateDir },
-    command: [...asNobody, process.execPath, MAIN],
+    command: [...asNobody, process.execPath, GATEWAY],
   });
   expect(code).toBe(1);
   return stderr;

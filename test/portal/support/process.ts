@@ -1,12 +1,10 @@
 /** The portal's executable: commands to their end, and `serve` as a process. */
 
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import { type CommandResult, runCommand } from '../../support/cli.ts';
-
-const MAIN = join(import.meta.dirname, '..', '..', '..', 'portal', 'main.ts');
+import { PORTAL } from '../../support/programs.ts';
 
 /** `oc-portal …` with its configuration named in the environment. */
 export function portalCommand(
@@ -15,7 +13,7 @@ export function portalCommand(
 ): Promise<CommandResult> {
   const { config, env, input } = options;
   return runCommand(args, {
-    command: [process.execPath, MAIN],
+    command: [process.execPath, PORTAL],
     env: { ...(config !== undefined && { OC_PORTAL_CONFIG: config }), ...env },
     ...(input !== undefined && { input }),
   });
@@ -32,7 +30,7 @@ export interface PortalProcess {
 }
 
 export async function startPortalProcess(config: string): Promise<PortalProcess> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--config', config, '--port', '0'], {
+  const child = spawn(process.execPath, [PORTAL, 'serve', '--config', config, '--port', '0'], {
     env: { PATH: process.env['PATH'] },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
