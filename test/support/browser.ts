@@ -1,25 +1,9 @@
-/** Chromium for the tests of one file: a fresh profile for each page, everything that it complains of remembered. */
+/** Pages of the chain for the tests of one file: a fresh profile for each page, everything that it complains of remembered. */
 
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { onTestFinished } from 'vitest';
 import { type ChainUnderTest, ONE, PASSWORDS } from './chain.ts';
 import { createInbox, type Inbox } from './inbox.ts';
-
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--host-resolver-rules=MAP *.localhost 127.0.0.1',
-    ],
-  });
-}
 
 /** Less than a test has, so that a failure names what was waited for. */
 const PATIENCE_MS = 12_000;

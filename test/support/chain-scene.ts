@@ -2,8 +2,8 @@
 
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
-import { launchBrowser } from './browser.ts';
 import { type ChainOptions, type ChainUnderTest, startChain } from './chain.ts';
+import { launchBrowser } from './chromium.ts';
 
 export interface ChainScene {
   readonly chain: ChainUnderTest;

@@ -2,8 +2,8 @@
 
 import type { Page } from 'playwright-core';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { launchBrowser } from '../../support/chromium.ts';
 import { gate } from '../../support/upstream/openai.ts';
-import { launchBrowser } from './support/browser.ts';
 import { answers, connected, say, scene } from './support/scene.ts';
 import { INSTANCE } from './support/stub-portal.ts';
 

@@ -1,24 +1,7 @@
-/** Chromium for the tests of one file: a fresh profile per test, every error of the page remembered. */
+/** The page for the tests of one file: a fresh profile per test, every error of the page remembered. */
 
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { expect, onTestFinished } from 'vitest';
-
-/** `more`: further arguments of the program. */
-export function launchBrowser(...more: readonly string[]): Promise<Browser> {
-  return chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      ...more,
-    ],
-  });
-}
 
 export interface OpenOptions {
   readonly user?: string;

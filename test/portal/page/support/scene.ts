@@ -2,11 +2,12 @@
 
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
+import { launchBrowser } from '../../../support/chromium.ts';
 import { testConfig } from '../../../support/config.ts';
 import { type SharedGateway, shareGateway } from '../../../support/gateway.ts';
 import { builtPage } from '../../../support/page-build.ts';
 import { startOpenAiUpstream, type Upstream } from '../../../support/upstream/openai.ts';
-import { launchBrowser, type OpenOptions, type OpenPage, openPage } from './browser.ts';
+import { type OpenOptions, type OpenPage, openPage } from './browser.ts';
 import { INSTANCE, type StubPortal, startStubPortal } from './stub-portal.ts';
 
 export interface Scene {
