@@ -1,5 +1,6 @@
 /** `oc-gateway serve`: load the configuration, say what is served and to whom, run until a signal. */
 
+import { listenForStop } from '../../deploy/command-line/signals.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import {
@@ -14,7 +15,6 @@ import { type GatewayOptions, startGateway } from '../gateway.ts';
 import { createLog, type Logger } from '../log.ts';
 import { announce, type Listening, reportReload } from './announce.ts';
 import type { Io } from './io.ts';
-import { listenForStop } from './signals.ts';
 
 /** `gateway.port` when nothing else names one. */
 const DEFAULT_PORT = 18_789;

@@ -3,7 +3,7 @@
  * in the tree as written, so that they are reported together with every other error of the file.
  */
 
-import { nearest } from './keys.ts';
+import { nearest } from '../../deploy/text/nearest.ts';
 import { type ConfigProblem, error, joinPath, quote } from './problem.ts';
 import { splitModelRef } from './settings.ts';
 import {

@@ -1,9 +1,9 @@
 /** Checks values against the schema and fills in its defaults. */
 
 import type { ErrorObject, ValidateFunction } from 'ajv';
+import { nearest } from '../../deploy/text/nearest.ts';
 import { configValidator } from '../validators/compile.ts';
 import { formats } from './formats.ts';
-import { nearest } from './keys.ts';
 import { type ConfigProblem, error, joinPath, quote } from './problem.ts';
 import { type Config, configSchema } from './schema.ts';
 import { nodeAt, placeOf, type TreeNode, type TreePath, toPlain } from './tree.ts';

@@ -2,8 +2,8 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { listenForStop } from '../../deploy/command-line/signals.ts';
 import type { Io } from '../cli/io.ts';
-import { listenForStop } from '../cli/signals.ts';
 import type { Config } from '../config/schema.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { createLog, type Logger } from '../log.ts';

@@ -1,6 +1,7 @@
 /** The command line: which command, which flags; each command's code is loaded when it is asked for. */
 
 import { parseArgs } from 'node:util';
+import { type Command, type Program, runProgram } from '../../deploy/command-line/command-line.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Io } from './io.ts';
 
@@ -54,52 +55,11 @@ interface Flags {
   instance?: string;
   'forbidden-instance'?: string;
   'reuse-seconds'?: string;
-  help?: boolean;
-  version?: boolean;
 }
-
-interface Command {
-  readonly flags: readonly (keyof Flags)[];
-  /** What the words after the command are called; all must be there. */
-  readonly words: readonly string[];
-  run(io: Io, flags: Flags, words: readonly string[]): Promise<number>;
-}
-
-/** Exit codes: 0 done, 1 it failed, 2 the command line is wrong. */
-export async function runCli(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parse(args);
-  if ('problem' in parsed) return misused(io, parsed.problem);
-  const { flags, words } = parsed;
-  if (flags.help) {
-    io.stdout.write(HELP);
-    return 0;
-  }
-  if (flags.version) {
-    io.stdout.write(`${manifest.version}\n`);
-    return 0;
-  }
-  const [command = 'serve', ...rest] = words;
-  const inFamily = FAMILIES.has(command);
-  const name = inFamily ? `${command} ${rest[0] ?? ''}` : command;
-  const operands = inFamily ? rest.slice(1) : rest;
-  const handler = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!handler)
-    return misused(io, `unknown command ${JSON.stringify([command, ...rest].join(' '))}`);
-  const refused = misplaced(handler, flags, operands);
-  return refused === undefined ? handler.run(io, flags, operands) : misused(io, refused);
-}
-
-function misused(io: Io, problem: string): number {
-  io.stderr.write(`oc-portal: ${problem}\nTry: oc-portal --help\n`);
-  return 2;
-}
-
-/** Commands of two words. */
-const FAMILIES: ReadonlySet<string> = new Set(['users', 'instances', 'grants']);
 
 const ABOUT_INSTANCE = ['config', 'backend', 'name', 'model', 'starter'] as const;
 
-const COMMANDS: Readonly<Record<string, Command | undefined>> = {
+const COMMANDS: Readonly<Record<string, Command<Io, Flags>>> = {
   serve: {
     flags: ['config', 'port'],
     words: [],
@@ -134,7 +94,7 @@ const COMMANDS: Readonly<Record<string, Command | undefined>> = {
           words: ['ID'],
           run: async (io, flags, [id = '']) =>
             (await import('./users.ts')).changeUser(io, flags, id, verb),
-        } satisfies Command,
+        } satisfies Command<Io, Flags>,
       ],
       [
         `instances ${verb}`,
@@ -143,7 +103,7 @@ const COMMANDS: Readonly<Record<string, Command | undefined>> = {
           words: ['ID'],
           run: async (io, flags, [id = '']) =>
             (await import('./instances.ts')).changeInstance(io, flags, id, verb),
-        } satisfies Command,
+        } satisfies Command<Io, Flags>,
       ],
     ]),
   ),
@@ -202,47 +162,45 @@ const COMMANDS: Readonly<Record<string, Command | undefined>> = {
   },
 };
 
-function parse(
-  args: readonly string[],
-): { flags: Flags; words: readonly string[] } | { problem: string } {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string' },
-        port: { type: 'string' },
-        name: { type: 'string' },
-        'password-stdin': { type: 'boolean' },
-        'no-password': { type: 'boolean' },
-        json: { type: 'boolean' },
-        backend: { type: 'string' },
-        model: { type: 'string' },
-        starter: { type: 'string', multiple: true },
-        'base-url': { type: 'string' },
-        'internal-url': { type: 'string' },
-        'secret-file': { type: 'string' },
-        'token-file': { type: 'string' },
-        username: { type: 'string' },
-        instance: { type: 'string' },
-        'forbidden-instance': { type: 'string' },
-        'reuse-seconds': { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-        version: { type: 'boolean', short: 'v' },
-      },
-    });
-    return { flags: values, words: positionals };
-  } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
-  }
+function parse(args: readonly string[]) {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string' },
+      port: { type: 'string' },
+      name: { type: 'string' },
+      'password-stdin': { type: 'boolean' },
+      'no-password': { type: 'boolean' },
+      json: { type: 'boolean' },
+      backend: { type: 'string' },
+      model: { type: 'string' },
+      starter: { type: 'string', multiple: true },
+      'base-url': { type: 'string' },
+      'internal-url': { type: 'string' },
+      'secret-file': { type: 'string' },
+      'token-file': { type: 'string' },
+      username: { type: 'string' },
+      instance: { type: 'string' },
+      'forbidden-instance': { type: 'string' },
+      'reuse-seconds': { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+      version: { type: 'boolean', short: 'v' },
+    },
+  });
+  return { flags: values, words: positionals };
 }
 
-function misplaced(command: Command, flags: Flags, words: readonly string[]): string | undefined {
-  const missing = command.words[words.length];
-  if (missing !== undefined) return `${missing} is missing`;
-  if (words.length > command.words.length) {
-    return `unexpected argument ${JSON.stringify(words[command.words.length])}`;
-  }
-  const given = Object.keys(flags).find((flag) => !command.flags.some((known) => known === flag));
-  return given === undefined ? undefined : `--${given} has no meaning for this command`;
+const PROGRAM: Program<Io, Flags> = {
+  name: 'oc-portal',
+  version: manifest.version,
+  help: HELP,
+  commands: COMMANDS,
+  usual: 'serve',
+  parse,
+};
+
+/** Exit codes: 0 done, 1 it failed, 2 the command line is wrong. */
+export function runCli(args: readonly string[], io: Io): Promise<number> {
+  return runProgram(PROGRAM, args, io);
 }

@@ -2,11 +2,11 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { listenForStop } from '../../deploy/command-line/signals.ts';
 import { formatProblem, loadPortalConfig } from '../config.ts';
 import { createLog, type Logger } from '../log.ts';
 import { type Portal, startPortal } from '../portal.ts';
 import type { Io } from './io.ts';
-import { listenForStop } from './signals.ts';
 
 export interface ServeFlags {
   readonly config?: string;

@@ -54,6 +54,12 @@ describe('oc-portal', () => {
     }
   });
 
+  test('--help with a command is about that one, also where a line is about several', async () => {
+    const { stdout } = await portalCommand(['users', 'enable', '--help']);
+    expect(stdout).toContain('oc-portal users disable|enable|remove ID');
+    expect(stdout).not.toContain('users add');
+  });
+
   test('the installed binary runs on the pinned Node, and passes arguments and exit codes through', async () => {
     const bin = join(import.meta.dirname, '..', '..', 'deploy', 'bin', 'oc-portal.js');
     const command = [process.execPath, bin];
@@ -64,7 +70,8 @@ describe('oc-portal', () => {
   test.each([
     [['sreve'], 'unknown command "sreve"'],
     [['constructor'], 'unknown command "constructor"'],
-    [['users'], 'unknown command "users"'],
+    [['users'], 'unknown command "users": there are users add, users list,'],
+    [['usres', 'add'], 'unknown command "usres add"; did you mean "users add"?'],
     [['users', 'add'], 'ID is missing'],
     [['grants', 'add', 'alice'], 'INSTANCE is missing'],
     [['users', 'list', 'x'], 'unexpected argument "x"'],

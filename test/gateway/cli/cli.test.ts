@@ -45,12 +45,28 @@ describe('oc-gateway', () => {
     }
   });
 
+  test.each([['--help'], ['-h'], ['help']])('%s with a command is about that one', async (help) => {
+    const about = (...words: string[]) =>
+      runCommand(help === 'help' ? [help, ...words] : [...words, help]);
+    const db = await about('db');
+    expect(db).toMatchObject({ code: 0, stderr: '' });
+    expect(db.stdout).toContain('oc-gateway db backup FILE');
+    expect(db.stdout).toContain('oc-gateway db vacuum');
+    expect(db.stdout).not.toContain('models');
+    expect((await about('db', 'check')).stdout).not.toContain('vacuum');
+    // What goes on over several lines is there as a whole.
+    expect((await about('chat')).stdout).toContain('talk to a running gateway');
+    expect((await about('nonsense')).stdout).toBe((await about()).stdout);
+  });
+
   test.each([
-    [['sreve'], 'unknown command "sreve"'],
+    [['sreve'], 'unknown command "sreve"; did you mean "serve"?'],
+    [['wrker'], 'unknown command "wrker"\n'],
     [['constructor'], 'unknown command "constructor"'],
-    [['config'], 'unknown command "config"'],
-    [['config', 'chekc'], 'unknown command "config chekc"'],
-    [['serve', '--prot', '1'], '--prot'],
+    [['config'], 'unknown command "config": there are config check, config schema'],
+    [['config', 'chekc'], 'unknown command "config chekc"; did you mean "config check"?'],
+    [['db', 'backup'], 'FILE is missing\nTry: oc-gateway db --help'],
+    [['serve', '--prot', '1'], "Unknown option '--prot'\n"],
     [['serve', 'now'], 'unexpected argument "now"'],
     [['config', 'schema', '--port', '1'], '--port has no meaning'],
     [['serve', '--port'], '--port'],
