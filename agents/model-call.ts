@@ -126,8 +126,7 @@ async function drive(
   model: ConfiguredModel,
   call: ModelCall,
 ): Promise<Attempt> {
-  const request = call.request(model);
-  const unfit = 'lacks' in fitToModel(request);
+  const { stream, unfit } = ask(endpoint, model, call);
   let answered = false;
   let result: ModelResult | undefined;
   const take = (event: ProviderEvent): void => {
@@ -152,7 +151,6 @@ async function drive(
         return call.onEvent(event);
     }
   };
-  const stream = endpoint.adapter(request);
   // Read to its own end, also after the terminal event: leaving it would cut a connection that is
   // about to be free for the next call.
   if (stream.forEach) await stream.forEach(take);
@@ -160,6 +158,12 @@ async function drive(
   const message = 'The model adapter ended its stream without saying how.';
   result ??= { type: 'error', failure: own(model, 'unknown', false, message) };
   return { result, answered, unfit };
+}
+
+/** A function of its own, because one that waits for the answer would keep the whole conversation meanwhile. */
+function ask(endpoint: Endpoint, model: ConfiguredModel, call: ModelCall) {
+  const request = call.request(model);
+  return { stream: endpoint.adapter(request), unfit: 'lacks' in fitToModel(request) };
 }
 
 function notSent(failure: ProviderFailure) {

@@ -7,6 +7,7 @@ import { type AnswerEvents, createAnswerEvents } from './answer-events.ts';
 import type { TakePiece } from './body.ts';
 import { fitToModel } from './capabilities.ts';
 import type {
+  ModelInfo,
   ProviderAdapter,
   ProviderEndpoint,
   ProviderEvent,
@@ -28,7 +29,7 @@ export interface Dialect {
   /** How the objects of the body follow each other. */
   framing: Framing;
   /** A fresh reader for each answer. */
-  reader(answer: AnswerEvents, request: ProviderRequest): ChunkReader;
+  reader(answer: AnswerEvents, model: ModelInfo): ChunkReader;
   /** What an error thrown by `open`, by the body or by the reader means. */
   describe(error: unknown): UpstreamError;
 }
@@ -52,11 +53,20 @@ export class UpstreamFault extends Error {
 
 type Cause = 'caller' | 'silence';
 
+/**
+ * Whoever holds this lets go of the conversation when upstream has it, and does not keep it for as long as the answer
+ * comes: that would be its text in two forms and its images in three, for each answer under way.
+ */
+interface Asked {
+  request: ProviderRequest | undefined;
+}
+
 /** Turns a dialect into an adapter for one endpoint. */
 export function defineAdapter(endpoint: ProviderEndpoint, dialect: Dialect): ProviderAdapter {
   return (request) => {
+    const asked: Asked = { request };
     const stream = (upstream: AbortController, take: Take<ProviderEvent>) =>
-      streamAnswer(endpoint, dialect, request, upstream, take);
+      streamAnswer(endpoint, dialect, asked, upstream, take);
     return {
       async forEach(take) {
         const upstream = new AbortController();
@@ -87,54 +97,78 @@ export function defineAdapter(endpoint: ProviderEndpoint, dialect: Dialect): Pro
 async function streamAnswer(
   endpoint: ProviderEndpoint,
   dialect: Dialect,
-  original: ProviderRequest,
+  asked: Asked,
   upstream: AbortController,
   take: Take<ProviderEvent>,
 ): Promise<void> {
-  const fitted = fitToModel(original);
-  const obstacle = 'lacks' in fitted ? fitted.lacks : unsendable(endpoint);
-  if ('lacks' in fitted || obstacle !== undefined) {
-    void take({ type: 'error', failure: failure(endpoint, original, 'bad_request', obstacle) });
+  const call = fit(endpoint, asked);
+  if ('obstacle' in call) {
+    void take({
+      type: 'error',
+      failure: failure(endpoint, call.model, 'bad_request', call.obstacle),
+    });
     return;
   }
-  const { request } = fitted;
+  const { model, signal } = call;
   const abort = () => upstream.abort('caller' satisfies Cause);
-  if (request.signal.aborted) abort();
-  else request.signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
   const silence = createSilenceTimer(endpoint.silenceMs, () => {
     upstream.abort('silence' satisfies Cause);
   });
   const answer = createAnswerEvents();
-  const reader = dialect.reader(answer, request);
+  const reader = dialect.reader(answer, model);
   const reading = createReading({ ...dialect, answer, reader, silence, take }, upstream.signal);
   let phase: Phase = 'headers';
   let terminal: ProviderEvent;
   try {
     upstream.signal.throwIfAborted();
     silence.expect();
-    const response = await dialect.open(request, upstream.signal);
+    const response = await open(dialect, asked, upstream.signal);
     silence.expect();
     phase = 'first token';
     await bodyOf(response).forEach(reading.takePiece);
     upstream.signal.throwIfAborted();
     reading.end();
-    terminal = ended(endpoint, request, answer, reader.stopReason());
+    terminal = ended(endpoint, model, answer, reader.stopReason());
   } catch (error) {
     if (answer.spoke()) phase = 'tokens';
-    terminal = broken(endpoint, request, reader, {
+    terminal = broken(endpoint, model, reader, {
       cause: upstream.signal.aborted ? upstream.signal.reason : undefined,
       phase,
       upstream: () => (error instanceof UpstreamFault ? error.upstream : dialect.describe(error)),
     });
   } finally {
     silence.stop();
-    request.signal.removeEventListener('abort', abort);
+    signal.removeEventListener('abort', abort);
     // The connection of a whole answer is kept for the next call; any other is closed now.
     if (!reading.isWhole()) upstream.abort('caller' satisfies Cause);
   }
   answer.finish();
   void handOn(answer, take);
   void take(terminal);
+}
+
+/** Makes of what is asked what the model can take; what is needed of it for as long as the answer comes. */
+function fit(
+  endpoint: ProviderEndpoint,
+  asked: Asked,
+): { model: ModelInfo; signal: AbortSignal } | { model: ModelInfo; obstacle: string } {
+  const { request } = asked;
+  if (!request) throw new Error('an answer is streamed once');
+  const { model, signal } = request;
+  const fitted = fitToModel(request);
+  const obstacle = 'lacks' in fitted ? fitted.lacks : unsendable(endpoint);
+  if ('lacks' in fitted || obstacle !== undefined) return { model, obstacle: obstacle ?? '' };
+  asked.request = fitted.request;
+  return { model, signal };
+}
+
+function open(dialect: Dialect, asked: Asked, signal: AbortSignal): Promise<Response> {
+  const { request } = asked;
+  asked.request = undefined;
+  if (!request) throw new Error('an answer is streamed once');
+  return dialect.open(request, signal);
 }
 
 interface Reading {
@@ -196,24 +230,24 @@ type Phase = 'headers' | 'first token' | 'tokens';
 
 function ended(
   endpoint: ProviderEndpoint,
-  request: ProviderRequest,
+  model: ModelInfo,
   answer: AnswerEvents,
   stopReason: StopReason | undefined,
 ): ProviderEvent {
-  const full = cutInSilence(request, answer, stopReason);
+  const full = cutInSilence(model, answer, stopReason);
   if (full !== undefined) {
-    return { type: 'error', failure: failure(endpoint, request, 'context_length', full) };
+    return { type: 'error', failure: failure(endpoint, model, 'context_length', full) };
   }
   if (stopReason !== undefined) return { type: 'done', stopReason };
   const sentence = answer.spoke()
     ? 'ended the connection before the answer was complete: it was cut off'
     : 'ended the connection without an answer: it was cut off';
-  return { type: 'error', failure: failure(endpoint, request, 'unavailable', sentence) };
+  return { type: 'error', failure: failure(endpoint, model, 'unavailable', sentence) };
 }
 
 /** Some servers cut a prompt that is too long without a word; the count betrays them. */
 function cutInSilence(
-  { model }: ProviderRequest,
+  model: ModelInfo,
   answer: AnswerEvents,
   stopReason: StopReason | undefined,
 ): string | undefined {
@@ -230,37 +264,33 @@ function cutInSilence(
 
 function broken(
   endpoint: ProviderEndpoint,
-  request: ProviderRequest,
+  model: ModelInfo,
   reader: ChunkReader,
   how: { cause: unknown; phase: Phase; upstream: () => UpstreamError },
 ): ProviderEvent {
   if (how.cause === 'caller') {
-    return { type: 'error', failure: failure(endpoint, request, 'aborted') };
+    return { type: 'error', failure: failure(endpoint, model, 'aborted') };
   }
   // The model had ended: what is missing after that (usage, the end marker) is no loss of text.
   const stopReason = reader.stopReason();
   if (stopReason !== undefined) return { type: 'done', stopReason };
   if (how.cause === 'silence')
-    return { type: 'error', failure: silent(endpoint, request, how.phase) };
+    return { type: 'error', failure: silent(endpoint, model, how.phase) };
   const upstream = how.upstream();
   if (isText(upstream.text)) endpoint.onUpstreamText?.(upstream.text);
   if (how.phase !== 'headers' && upstream.network !== undefined && !upstream.known) {
     const sentence = 'broke the connection before the answer was complete: it was cut off';
-    return { type: 'error', failure: failure(endpoint, request, 'unavailable', sentence) };
+    return { type: 'error', failure: failure(endpoint, model, 'unavailable', sentence) };
   }
-  return { type: 'error', failure: classify(endpoint, request, upstream) };
+  return { type: 'error', failure: classify(endpoint, model, upstream) };
 }
 
-function silent(
-  endpoint: ProviderEndpoint,
-  request: ProviderRequest,
-  phase: Phase,
-): ProviderFailure {
+function silent(endpoint: ProviderEndpoint, model: ModelInfo, phase: Phase): ProviderFailure {
   const seconds = `${endpoint.silenceMs / 1000} s`;
   const sentence = {
     headers: `did not answer within ${seconds}`,
     'first token': `accepted the request but sent nothing for ${seconds}`,
     tokens: `fell silent in mid-answer for ${seconds}`,
   }[phase];
-  return failure(endpoint, request, 'timeout', sentence);
+  return failure(endpoint, model, 'timeout', sentence);
 }

@@ -46,7 +46,7 @@ export function createDemo(endpoint: ProviderEndpoint, pace: Pace): ProviderAdap
       sent += 1;
     }
     if (sent > 0) yield { type: 'usage', usage: usageOf(request, sent) };
-    if (stopped) yield { type: 'error', failure: failure(endpoint, request, 'aborted') };
+    if (stopped) yield { type: 'error', failure: failure(endpoint, request.model, 'aborted') };
     else yield { type: 'done', stopReason: 'stop' };
   };
 }

@@ -1,6 +1,6 @@
 /** What went wrong upstream → one of our failures, with a sentence that is safe to show. */
 
-import type { ProviderEndpoint, ProviderRequest } from './contract.ts';
+import type { ModelInfo, ProviderEndpoint } from './contract.ts';
 import type { FailureKind, ProviderFailure } from './errors.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { rowOf } from './wire.ts';
@@ -75,7 +75,7 @@ const NETWORK_TIMEOUTS: ReadonlySet<string> = new Set([
 /** Builds a failure. `sentence` continues "Provider <id> …" and must hold nothing from upstream. */
 export function failure(
   endpoint: ProviderEndpoint,
-  request: ProviderRequest,
+  model: ModelInfo,
   kind: FailureKind,
   sentence: string = SENTENCE[kind],
   more: { status?: number; retryAfterMs?: number } = {},
@@ -85,9 +85,9 @@ export function failure(
     kind,
     retryable: RETRYABLE.has(kind),
     provider: endpoint.id,
-    model: request.model.id,
+    model: model.id,
     ...more,
-    message: `Provider ${endpoint.id} ${sentence} (model ${request.model.id}${status}).`,
+    message: `Provider ${endpoint.id} ${sentence} (model ${model.id}${status}).`,
   };
 }
 
@@ -97,7 +97,7 @@ export function failure(
  */
 export function classify(
   endpoint: ProviderEndpoint,
-  request: ProviderRequest,
+  model: ModelInfo,
   error: UpstreamError,
   now: number = Date.now(),
 ): ProviderFailure {
@@ -109,16 +109,16 @@ export function classify(
   };
   const advice = wait === undefined ? '' : `; it asks to wait ${Math.ceil(wait / 1000)} s`;
   if (error.known) {
-    return failure(endpoint, request, error.known.kind, error.known.sentence, more);
+    return failure(endpoint, model, error.known.kind, error.known.sentence, more);
   }
   const worded = kindByWording(error.codes ?? [], error.text ?? '', status);
-  if (worded) return failure(endpoint, request, worded, SENTENCE[worded] + advice, more);
+  if (worded) return failure(endpoint, model, worded, SENTENCE[worded] + advice, more);
   if (status !== undefined) {
     const kind = kindByStatus(status);
-    return failure(endpoint, request, kind, sentenceFor(endpoint, status, kind) + advice, more);
+    return failure(endpoint, model, kind, sentenceFor(endpoint, status, kind) + advice, more);
   }
-  if (error.network !== undefined) return networkFailure(endpoint, request, error.network);
-  return failure(endpoint, request, 'unknown', undefined, more);
+  if (error.network !== undefined) return networkFailure(endpoint, model, error.network);
+  return failure(endpoint, model, 'unknown', undefined, more);
 }
 
 function kindByStatus(status: number): FailureKind {
@@ -138,18 +138,18 @@ function sentenceFor(endpoint: ProviderEndpoint, status: number, kind: FailureKi
 
 function networkFailure(
   endpoint: ProviderEndpoint,
-  request: ProviderRequest,
+  model: ModelInfo,
   code: string,
 ): ProviderFailure {
-  if (NETWORK_TIMEOUTS.has(code)) return failure(endpoint, request, 'timeout');
+  if (NETWORK_TIMEOUTS.has(code)) return failure(endpoint, model, 'timeout');
   if (code === 'ERR_INVALID_URL') {
     const sentence = `has no valid base URL; check models.providers.${endpoint.id}.baseUrl`;
-    return failure(endpoint, request, 'bad_request', sentence);
+    return failure(endpoint, model, 'bad_request', sentence);
   }
   const sentence = isCertificateCode(code)
     ? 'could not be reached: its TLS certificate is not trusted'
     : (rowOf(NETWORK_SENTENCE, code) ?? 'could not be reached');
-  return failure(endpoint, request, 'unavailable', sentence);
+  return failure(endpoint, model, 'unavailable', sentence);
 }
 
 /** Node's names for certificate trouble: `CERT_HAS_EXPIRED`, `DEPTH_ZERO_SELF_SIGNED_CERT`, … */

@@ -55,7 +55,7 @@ export const createAdapter: AdapterFactory = (endpoint) => {
       return response;
     },
     framing: serverEvents,
-    reader: (answer, request) => createReader(answer, compatOf(request.model.id)),
+    reader: (answer, model) => createReader(answer, compatOf(model.id)),
     describe: describeOpenAiError,
   });
 };

@@ -23,25 +23,36 @@ export function createFetch(): Fetch {
   const toRecord = rememberLast((headers: RequestInit['headers']) =>
     Object.fromEntries(new Headers(headers)),
   );
-  return (input, init = {}) =>
-    new Promise((resolve, reject) => {
-      const url = toUrl(input instanceof Request ? input.url : String(input));
-      const { request, agent } = url.protocol === 'https:' ? secure : plain;
-      const send = () => {
-        const outgoing = request({
-          ...url,
-          agent,
-          method: init.method ?? 'GET',
-          headers: toRecord(init.headers),
-        });
-        exchange(outgoing, init, resolve, (error) => {
-          // The server closed an idle connection just as we took it: it has not answered, so it never saw this request.
-          if (outgoing.reusedSocket && isReset(error) && !init.signal?.aborted) send();
-          else reject(error);
-        });
-      };
-      send();
+  return (input, init = {}) => {
+    const url = toUrl(input instanceof Request ? input.url : String(input));
+    const { request, agent } = url.protocol === 'https:' ? secure : plain;
+    const { method = 'GET', headers, signal, body } = init;
+    const options = { ...url, agent, method, headers: toRecord(headers) };
+    // Our SDKs send JSON text; anything else would need more than `end`.
+    const text = typeof body === 'string' ? body : undefined;
+    return exchange({ begin: () => request(options), text, signal: signal ?? undefined });
+  };
+}
+
+/** What is asked. Nothing that lives as long as the answer holds the text: it is let go when the answer begins. */
+interface Asked {
+  readonly begin: () => http.ClientRequest;
+  text: string | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+function exchange(asked: Asked): Promise<Response> {
+  const { promise, resolve, reject } = Promise.withResolvers<Response>();
+  const send = () => {
+    const outgoing = asked.begin();
+    ask(outgoing, asked, resolve, (error) => {
+      // The server closed an idle connection just as we took it: it has not answered, so it never saw this request.
+      if (outgoing.reusedSocket && isReset(error) && !asked.signal?.aborted) send();
+      else reject(error);
     });
+  };
+  send();
+  return promise;
 }
 
 /** Makes anew only what is made from another argument than the last one. */
@@ -57,13 +68,13 @@ function isReset(error: Error): boolean {
   return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
-function exchange(
+function ask(
   outgoing: http.ClientRequest,
-  init: RequestInit,
+  asked: Asked,
   resolve: (response: Response) => void,
   reject: (error: Error) => void,
 ): void {
-  const signal = init.signal ?? undefined;
+  const { signal } = asked;
   let isSettled = false;
   const fail = (error: Error) => {
     // What breaks behind the head of an answer is told to the reader of its body. Nobody may ask again for it.
@@ -81,6 +92,7 @@ function exchange(
   });
   outgoing.on('error', fail);
   outgoing.on('response', (message) => {
+    asked.text = undefined;
     try {
       resolve(toResponse(message, signal));
       isSettled = true;
@@ -89,8 +101,7 @@ function exchange(
       fail(error instanceof Error ? error : new Error('unreadable response'));
     }
   });
-  // Our SDKs send JSON text; anything else would need more than `end`.
-  outgoing.end(typeof init.body === 'string' ? init.body : undefined);
+  outgoing.end(asked.text);
 }
 
 /** What `fetch` rejects with, and what the SDKs know as the caller's own doing. */

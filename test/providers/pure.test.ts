@@ -120,7 +120,7 @@ describe('vendors’ wording', () => {
 });
 
 const classified = (error: UpstreamError) =>
-  classify(endpoint('http://secret.example/v1'), request(), error, 0);
+  classify(endpoint('http://secret.example/v1'), request().model, error, 0);
 
 describe('failures', () => {
   test.each([
