@@ -10,9 +10,9 @@ import {
   modelChain,
   storagePath,
 } from '../config/settings.ts';
-import { type LiveConfig, watchConfig } from '../config/watch.ts';
+import { watchConfig } from '../config/watch.ts';
 import { type GatewayOptions, startGateway } from '../gateway.ts';
-import { createLog, type Logger } from '../log.ts';
+import { createLog } from '../log.ts';
 import { announce, type Listening, reportReload } from './announce.ts';
 import type { Io } from './io.ts';
 
@@ -35,6 +35,9 @@ export type ServingOptions = Omit<GatewayOptions, 'share'> & { env: NodeJS.Proce
 
 /** Resolves with the exit code once a signal has stopped the gateway, or at once if it cannot start. */
 export async function serve(io: Io, flags: ServeFlags, version: string): Promise<number> {
+  // As long as nothing is loaded there is nothing to load again; not to listen would be the end of the process.
+  let reload = (): void => {};
+  process.on('SIGHUP', () => reload());
   const options = { env: io.env, ...(flags.config !== undefined && { path: flags.config }) };
   const loaded = loadConfig(options);
   if (!loaded.ok) {
@@ -55,7 +58,12 @@ export async function serve(io: Io, flags: ServeFlags, version: string): Promise
     env: io.env,
     onReload: (outcome) => reportReload(outcome, log),
   });
-  let serving: Serving;
+  reload = () => live.reload();
+  let serving: Serving | undefined;
+  live.subscribe((config) => {
+    log.level = config.logging.level;
+    serving?.reconfigured();
+  });
   try {
     serving = await start(loaded.config.gateway.workers, {
       config: live.current,
@@ -71,7 +79,8 @@ export async function serve(io: Io, flags: ServeFlags, version: string): Promise
     io.stderr.write(`oc-gateway: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
-  followConfig(live, serving, log);
+  // What was edited meanwhile has been taken up by some of what has started, and not by all.
+  if (live.current() !== loaded.config) serving.reconfigured();
   const { listening } = serving;
   announce(loaded, { ...listening, why: address.reason }, log);
   if (loaded.source.kind === 'built-in' && listening.port !== undefined) {
@@ -99,15 +108,6 @@ async function start(workers: number, options: ServingOptions): Promise<Serving>
     reconfigured: gateway.reconfigured,
     stop: () => gateway.stop('gateway stopping'),
   };
-}
-
-/** Edits reach what serves by themselves, and at once with SIGHUP. */
-function followConfig(live: LiveConfig, serving: Serving, log: Logger): void {
-  live.subscribe((config) => {
-    log.level = config.logging.level;
-    serving.reconfigured();
-  });
-  process.on('SIGHUP', () => live.reload());
 }
 
 /** What a newcomer needs to know next. */

@@ -37,7 +37,7 @@ export interface Crew {
   ask(question: Question): Promise<Reply>;
   /** Asks those, too, that begin to serve before `end` is called. */
   askUntil(question: Question): { asked: Promise<Reply>; end: () => void };
-  /** Passes the signal on, and starts nobody again. Resolves when all have ended. */
+  /** Asks all to stop, and starts nobody again. Resolves when all have ended; who hangs is killed. */
   stop(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -59,6 +59,8 @@ interface Place {
   process: ChildProcess | undefined;
   /** When it began to serve, in milliseconds of the system's clock; nothing while it does not. */
   servesSince: number | undefined;
+  /** It has been asked to stop, by whomever. */
+  isStopping: boolean;
   /** Deaths in a row, each soon after the start. */
   failures: number;
   /** Pings in a row. */
@@ -83,6 +85,7 @@ export function createCrew(options: CrewOptions): Crew {
       owner: 0,
       process: undefined,
       servesSince: undefined,
+      isStopping: false,
       failures: 0,
       unanswered: 0,
       restart: undefined,
@@ -116,9 +119,11 @@ export function createCrew(options: CrewOptions): Crew {
   }
 
   function open(place: Place): void {
-    const child = options.spawn();
+    place.restart = undefined;
+    const child = tryToSpawn(place);
+    if (!child) return failed(place);
     const owner = ++lastOwner;
-    Object.assign(place, { process: child, owner, restart: undefined, unanswered: 0 });
+    Object.assign(place, { process: child, owner, unanswered: 0, isStopping: false });
     child.on('message', (message) => {
       if (isMessage<FromWorker>(message)) heard(place, message);
     });
@@ -130,6 +135,16 @@ export function createCrew(options: CrewOptions): Crew {
     child.once('exit', (code, signal) => gone(place, child, { code, signal }));
     const { worker, port } = place;
     send(place, { type: 'start', assignment: { ...options.assignment(), worker, owner, port } });
+  }
+
+  /** For want of memory Node throws what else it tells by an event. */
+  function tryToSpawn({ worker }: Place): ChildProcess | undefined {
+    try {
+      return options.spawn();
+    } catch (err) {
+      log.error({ event: 'worker_trouble', worker, err });
+      return undefined;
+    }
   }
 
   function send({ process }: Place, message: ToWorker): void {
@@ -149,6 +164,9 @@ export function createCrew(options: CrewOptions): Crew {
         for (const owner of message.owners) dead.delete(owner);
         heir = undefined;
         return bequeath();
+      case 'stopping':
+        place.isStopping = true;
+        return;
       case 'reply':
         return asked.get(message.id)?.settle(message.reply);
       case 'pong':
@@ -183,9 +201,15 @@ export function createCrew(options: CrewOptions): Crew {
       if (places.every((each) => each.process === undefined)) ended.resolve();
       return;
     }
+    if (lived > LASTED_MS) place.failures = 0;
+    failed(place);
+  }
+
+  /** It is started again, ever later if that is of no use. */
+  function failed(place: Place): void {
     if (isStarting) return started.reject(new Error(`worker ${place.worker} ended at its start`));
-    place.failures = lived > LASTED_MS ? 0 : place.failures + 1;
-    const waitMs = Math.min(LONGEST_MS, SHORTEST_MS * 2 ** (place.failures - 1));
+    const waitMs = Math.min(LONGEST_MS, SHORTEST_MS * 2 ** place.failures);
+    place.failures += 1;
     place.restart = setTimeout(open, waitMs, place);
   }
 
@@ -194,7 +218,7 @@ export function createCrew(options: CrewOptions): Crew {
     if (heir || dead.size === 0 || isStopping) return;
     // Who has served longest is the least likely to be about to die of what the other died of.
     const [first] = places
-      .filter(({ servesSince }) => servesSince !== undefined)
+      .filter((place) => place.servesSince !== undefined && !place.isStopping)
       .toSorted((a, b) => Number(a.servesSince) - Number(b.servesSince));
     if (!first) return;
     heir = first;
@@ -243,13 +267,13 @@ export function createCrew(options: CrewOptions): Crew {
 
     stop(signal) {
       isStopping = true;
-      clearInterval(pings);
       for (const place of places) {
         clearTimeout(place.restart);
-        place.process?.kill(signal);
+        if (place.servesSince === undefined) place.process?.kill(signal);
+        else send(place, { type: 'stop' });
       }
       if (places.every((each) => each.process === undefined)) ended.resolve();
-      return ended.promise;
+      return ended.promise.finally(() => clearInterval(pings));
     },
   };
 }

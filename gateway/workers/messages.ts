@@ -45,6 +45,8 @@ export type ToWorker =
   | { type: 'question'; id: number; question: Question }
   | { type: 'userIsGone'; userId: string }
   | { type: 'ping' }
+  /** In good order, as on its first signal. Not by a signal: it may have had one already, and the second insists. */
+  | { type: 'stop' }
   /** Retention, which one worker sees to, has removed it. */
   | { type: 'sessionRemoved'; session: SessionName };
 
@@ -52,6 +54,8 @@ export type FromWorker =
   | { type: 'ready'; port: number }
   /** It cannot start; for the operator. */
   | { type: 'failed'; message: string }
+  /** It will not serve for long: somebody else is a better heir. */
+  | { type: 'stopping' }
   | { type: 'inherited'; owners: readonly number[] }
   | { type: 'reply'; id: number; reply: Reply }
   | { type: 'pong' }

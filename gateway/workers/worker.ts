@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { listenForStop } from '../../deploy/command-line/signals.ts';
 import type { Io } from '../cli/io.ts';
 import type { Config } from '../config/schema.ts';
@@ -38,21 +39,33 @@ export async function worker(io: Io, version: string): Promise<number> {
   const log = createLog(config.logging.level, { worker: assignment.worker });
   const gateway = await open(assignment, version, () => config, log);
   if (!gateway) return 1;
-  orders.obey(gateway, log, (next) => {
-    config = next;
-    log.level = next.logging.level;
-    gateway.reconfigured();
+  const stopping = new AbortController();
+  orders.obey(gateway, log, {
+    configure(next) {
+      config = next;
+      log.level = next.logging.level;
+      gateway.reconfigured();
+    },
+    stopping: stopping.signal,
   });
   // Whatever the level: scripts read the port from this line.
   const { host, port } = gateway;
   log.child({}, { level: 'info' }).info({ event: 'listening', host, port });
   report({ type: 'ready', port });
 
-  const signal = await Promise.race([signals.stop, orphaned]);
-  log.info({ event: 'stopping', ...(signal ? { signal } : { why: 'the supervisor has ended' }) });
+  const orphan = orphaned.then(() => ({ why: 'the supervisor has ended' }));
+  const reason = await Promise.race([
+    signals.stop.then((signal) => ({ signal })),
+    orders.stop.then(() => ({ why: 'the supervisor asks for it' })),
+    orphan,
+  ]);
+  stopping.abort();
+  report({ type: 'stopping' });
+  log.info({ event: 'stopping', ...reason });
+  const isOrphan = !process.connected;
   const stopped = await Promise.race([
-    gateway.stop('gateway stopping', signal === undefined).then(() => true),
-    ...(signal ? [orphaned.then(() => false)] : []),
+    gateway.stop('gateway stopping', isOrphan).then(() => true),
+    ...(isOrphan ? [] : [orphaned.then(() => false)]),
     signals.insist.then(() => false),
   ]);
   log.info({ event: 'stopped', ...(!stopped && { early: true }) });
@@ -113,32 +126,44 @@ function report(message: FromWorker, sent: () => void = () => {}): void {
 
 interface Orders {
   readonly assignment: Promise<Assignment>;
-  obey(gateway: Gateway, log: Logger, configure: (config: Config) => void): void;
+  /** Settles when it is to stop, whether or not it has begun to serve. */
+  readonly stop: Promise<void>;
+  obey(gateway: Gateway, log: Logger, how: Obeying): void;
+}
+
+interface Obeying {
+  readonly configure: (config: Config) => void;
+  /** Aborts when the worker begins to stop. */
+  readonly stopping: AbortSignal;
 }
 
 /** Listens at once; what comes before there is a gateway waits for it. */
 function receiveOrders(): Orders {
   const assigned = Promise.withResolvers<Assignment>();
+  const stop = Promise.withResolvers<void>();
   const early: ToWorker[] = [];
   let take = (order: ToWorker): void => void early.push(order);
   process.on('message', (order) => {
     if (!isMessage<ToWorker>(order)) return;
     if (order.type === 'start') assigned.resolve(order.assignment);
+    else if (order.type === 'stop') stop.resolve();
     else take(order);
   });
   return {
     assignment: assigned.promise,
-    obey(gateway, log, configure) {
+    stop: stop.promise,
+    obey(gateway, log, { configure, stopping }) {
       /** Users who are being removed: what ends the wait for it, in the order of the questions. */
       const leaving = new Map<string, (() => void)[]>();
       take = (order) => {
         switch (order.type) {
           case 'start':
+          case 'stop':
             return;
           case 'config':
             return configure(order.config);
           case 'inherit':
-            return void inherit(gateway, log, order.owners);
+            return void inherit(gateway, log, order.owners, stopping);
           case 'question':
             return answer(gateway, order.id, order.question, leaving);
           case 'ping':
@@ -154,15 +179,22 @@ function receiveOrders(): Orders {
   };
 }
 
-/** Nobody serves those users before this is done, so it is tried until it is. */
-async function inherit(gateway: Gateway, log: Logger, owners: readonly number[]): Promise<void> {
-  for (;;) {
+/** Nobody serves those users before this is done, so it is tried until it is, or somebody else has to. */
+async function inherit(
+  gateway: Gateway,
+  log: Logger,
+  owners: readonly number[],
+  stopping: AbortSignal,
+): Promise<void> {
+  while (!stopping.aborted) {
     try {
       await gateway.inherit(owners);
       return report({ type: 'inherited', owners });
     } catch (err) {
+      if (stopping.aborted) return;
       log.error({ event: 'inherit_failed', owners, err });
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      // It rejects when the worker is to stop.
+      await pause(RETRY_MS, undefined, { signal: stopping }).catch(() => {});
     }
   }
 }

@@ -5,6 +5,7 @@ import { connectClient, connectParams, openClient } from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
 import { startGateway } from '../support/gateway.ts';
 import { startOpenAiUpstream } from '../support/upstream/openai.ts';
+import { connectAnywhere, startWorkers } from '../support/workers.ts';
 
 async function scene() {
   const upstream = await startOpenAiUpstream();
@@ -30,6 +31,33 @@ test('SIGHUP reads the file at once', async () => {
   await gateway.writeConfig(testConfig({ ...options, defaults: { systemPrompt: 'Be brief.' } }));
   gateway.signal('SIGHUP');
   expect(await gateway.logged('config_applied')).toMatchObject({ afterRestart: [] });
+});
+
+test('an edit before it listens is in force when it does', async () => {
+  const upstream = await startOpenAiUpstream();
+  onTestFinished(() => upstream.close());
+  const configured = (trustedProxy: object) =>
+    testConfig({
+      upstream: upstream.url,
+      gateway: { workers: 2, auth: { mode: 'trusted-proxy', trustedProxy } },
+    });
+  const gateway = await startWorkers({
+    config: configured({ allowLoopback: true }),
+    async meanwhile(starting) {
+      // Its workers have been told the configuration, and do not listen yet.
+      await starting.logged('recovered');
+      await starting.writeConfig(configured({ allowLoopback: true, allowUsers: ['bob'] }));
+      starting.signal('SIGHUP');
+      await starting.logged('config_applied');
+    },
+  });
+  for (const port of gateway.ports) {
+    await expect
+      .poll(() => connectClient({ port, user: 'alice' }).catch((error: unknown) => error))
+      .toMatchObject({ error: { details: { authReason: 'trusted_proxy_user_not_allowed' } } });
+  }
+  const bob = await connectAnywhere(gateway.ports, { user: 'bob' });
+  expect(await bob.request('health')).toMatchObject({ ok: true });
 });
 
 test('a bad edit keeps the old configuration and says why', async () => {

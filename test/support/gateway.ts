@@ -37,6 +37,8 @@ export interface GatewayProcessOptions {
   program?: string;
   /** A command that runs the one behind its arguments, in its own place. */
   wrapper?: readonly string[];
+  /** What happens before it listens. */
+  meanwhile?: (starting: Omit<GatewayProcess, 'port'>) => Promise<void>;
   /** An existing folder, to start again where another process stopped. */
   stateDir?: string;
 }
@@ -90,6 +92,7 @@ async function launch(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const gateway = observe(child, stateDir, configPath);
+  await options.meanwhile?.(gateway);
   const listening = await gateway.logged('listening');
   return Object.assign(gateway, {
     port: Number(listening['port']),

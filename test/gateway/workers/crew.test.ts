@@ -45,10 +45,13 @@ class FakeWorker extends EventEmitter {
 }
 
 let spawned: FakeWorker[];
+/** So often the system makes no process. */
+let refusals: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
   spawned = [];
+  refusals = 0;
 });
 afterEach(() => void vi.useRealTimers());
 
@@ -60,6 +63,7 @@ function crewOf(size: number, hasLeftOver = false): Crew {
     size,
     port: 7_000,
     spawn() {
+      if (refusals-- > 0) throw Object.assign(new Error('spawn ENOMEM'), { code: 'ENOMEM' });
       const worker = new FakeWorker();
       spawned.push(worker);
       // As much of one as the crew uses.
@@ -187,17 +191,50 @@ test('one that answers no ping any more is killed, and only then replaced', asyn
   expect(spawned).toHaveLength(3);
 });
 
-test('a stop passes the signal on, waits for all, and starts nobody again', async () => {
+test('a stop asks those that serve, signals those that do not yet, and starts nobody again', async () => {
   const crew = await serving(3);
   at(0).dies();
+  await vi.advanceTimersByTimeAsync(100);
   let isOver = false;
   const stopped = crew.stop('SIGTERM').then(() => (isOver = true));
-  expect(at(1).signals).toEqual(['SIGTERM']);
+  expect(at(3).signals).toEqual(['SIGTERM']);
+  at(3).dies();
+  // A signal would be the second one of a worker that was stopped alone, and end it at once.
+  expect(at(1).signals).toEqual([]);
+  expect(at(1).told.at(-1)).toEqual({ type: 'stop' });
   at(1).dies();
-  await vi.advanceTimersByTimeAsync(60_000);
+  at(2).says({ type: 'pong' });
+  await vi.advanceTimersByTimeAsync(25_000);
   expect(isOver).toBe(false);
+  expect(at(2).signals).toEqual([]);
+  // Who hangs does not hold the stop up for ever.
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(at(2).signals[0]).toBe('SIGKILL');
   at(2).dies();
   await stopped;
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(spawned).toHaveLength(3);
+  expect(spawned).toHaveLength(4);
+});
+
+test('who is about to stop inherits nothing, as long as there is somebody else', async () => {
+  await serving(3);
+  at(0).says({ type: 'stopping' });
+  at(2).dies();
+  expect(at(0).heirOf()).toEqual([]);
+  expect(at(1).heirOf()).toEqual([[3]]);
+});
+
+test('a process that the system has no memory for is tried again, and nobody else is hurt', async () => {
+  await serving(2);
+  refusals = 2;
+  at(0).dies();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(spawned).toHaveLength(2);
+  await vi.advanceTimersByTimeAsync(200 + 400);
+  expect(at(2).assignment).toMatchObject({ worker: 0, owner: 3, port: 7_000 });
+});
+
+test('one that cannot be made at all ends the start', async () => {
+  refusals = 1;
+  await expect(crewOf(2).start()).rejects.toThrow('worker 0');
 });

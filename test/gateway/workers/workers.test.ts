@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nginxFront, ORIGIN, startChain, urlPath } from '../../deploy/chain.ts';
 import { runCommand } from '../../support/cli.ts';
@@ -192,6 +193,41 @@ test('a worker is stopped alone: it ends what it answers, what waits is answered
   expect(messages.map(messageText)).toEqual(['hold', 'first last', 'two', 'You said: two']);
   expect(upstream.requests.map(({ body }) => lastUserText(body))).toEqual(['hold', 'two']);
   expect(await gateway.logged('worker_ended', { worker: stopped })).toMatchObject({ code: 0 });
+});
+
+test('all are stopped while one already stops: it still ends what it answers', async () => {
+  const { upstream, start } = await scene({ shutdown: { graceSeconds: 60 } });
+  const hold = gate();
+  upstream.script(events(role(), text('first '), hold.promise, text('last'), finish('stop'), DONE));
+  const gateway = await start();
+  const client = await connectAnywhere(gateway.ports, { user: 'ann', origin: ORIGIN });
+  await send(client, 'hold');
+  await client.event('chat', () => client.text('hold') === 'first ');
+  gateway.kill(await gateway.workerOf(client), 'SIGTERM');
+  await client.event('shutdown');
+  // Two signals to one process are one, or somebody who insists: by the time between them.
+  await sleep(700);
+  gateway.signal('SIGTERM');
+  await gateway.logged('stopping', { signal: 'SIGTERM', pid: gateway.pid });
+  hold.open();
+  const end = await client.event('chat', (each) => each.runId === 'hold' && each.state === 'final');
+  expect(messageText(end.message)).toBe('first last');
+  expect(await client.closed).toMatchObject({ code: 1012 });
+  expect(await gateway.exited).toEqual({ code: 0, signal: null });
+});
+
+test('who cannot take over what another left does not hold up a stop', async () => {
+  const { start, stateDir } = await scene();
+  const gateway = await start();
+  const client = await connectAnywhere(gateway.ports, { user: 'ann', origin: ORIGIN });
+  const served = await gateway.workerOf(client);
+  const other = new Database(join(stateDir, 'oc-gateway.sqlite'));
+  onTestFinished(() => void other.close());
+  other.exec('BEGIN IMMEDIATE');
+  gateway.kill(served);
+  await gateway.logged('inherit_failed');
+  gateway.signal('SIGTERM');
+  expect(await gateway.exited).toEqual({ code: 0, signal: null });
 });
 
 describe('the supervisor', () => {
