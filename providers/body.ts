@@ -133,7 +133,7 @@ export function openBody(message: IncomingMessage, options: BodyOptions): Body {
 }
 
 /** Reads on to an end that is near, so that the connection can serve the next request. */
-function drain(message: IncomingMessage): void {
+export function drain(message: IncomingMessage): void {
   if (message.readableEnded || message.destroyed) return;
   let left = DRAIN_BYTES;
   const giveUp = () => void message.destroy();

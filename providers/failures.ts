@@ -62,7 +62,7 @@ const NETWORK_SENTENCE: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'could not be reached: no route to its host',
   ENETUNREACH: 'could not be reached: the network is down',
   UND_ERR_SOCKET: 'closed the connection',
-  HPE_INVALID_CONSTANT: 'did not answer in HTTP',
+  HPE_HEADER_OVERFLOW: 'answered with larger headers than are read',
 };
 
 const NETWORK_TIMEOUTS: ReadonlySet<string> = new Set([
@@ -146,10 +146,15 @@ function networkFailure(
     const sentence = `has no valid base URL; check models.providers.${endpoint.id}.baseUrl`;
     return failure(endpoint, model, 'bad_request', sentence);
   }
-  const sentence = isCertificateCode(code)
-    ? 'could not be reached: its TLS certificate is not trusted'
-    : (rowOf(NETWORK_SENTENCE, code) ?? 'could not be reached');
-  return failure(endpoint, model, 'unavailable', sentence);
+  return failure(endpoint, model, 'unavailable', networkSentence(code));
+}
+
+function networkSentence(code: string): string {
+  if (isCertificateCode(code)) return 'could not be reached: its TLS certificate is not trusted';
+  const known = rowOf(NETWORK_SENTENCE, code);
+  if (known !== undefined) return known;
+  // llhttp's names for what no client can read.
+  return code.startsWith('HPE_') ? 'did not answer in HTTP' : 'could not be reached';
 }
 
 /** Node's names for certificate trouble: `CERT_HAS_EXPIRED`, `DEPTH_ZERO_SELF_SIGNED_CERT`, … */

@@ -92,7 +92,7 @@ export const createAdapter: AdapterFactory = (endpoint) => {
         throw explain(error, seen);
       });
       const response = seen.response() ?? new Response();
-      refuseDocument(response, endpoint.id);
+      await refuseDocument(response, endpoint.id);
       return response;
     },
     framing: serverEvents,

@@ -42,7 +42,7 @@ export const createAdapter: AdapterFactory = (endpoint) => {
       const body = JSON.stringify(toBody(request));
       const response = await fetch(url, { method: 'POST', headers, body, signal });
       if (!response.ok) throw new UpstreamFault(await refusal(response));
-      refuseDocument(response, endpoint.id);
+      await refuseDocument(response, endpoint.id);
       return response;
     },
     framing: jsonLines,

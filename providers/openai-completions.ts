@@ -51,7 +51,7 @@ export const createAdapter: AdapterFactory = (endpoint) => {
     async open(request, signal) {
       const body = toBody(request, compatOf(request.model.id));
       const response = await client.chat.completions.create(body, { signal }).asResponse();
-      refuseDocument(response, endpoint.id);
+      await refuseDocument(response, endpoint.id);
       return response;
     },
     framing: serverEvents,

@@ -41,7 +41,7 @@ export const createAdapter: AdapterFactory = (endpoint) => {
   return defineAdapter(endpoint, {
     async open(request, signal) {
       const response = await client.responses.create(toBody(request), { signal }).asResponse();
-      refuseDocument(response, endpoint.id);
+      await refuseDocument(response, endpoint.id);
       return response;
     },
     framing: serverEvents,

@@ -8,8 +8,8 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { urlToHttpOptions } from 'node:url';
-import { type Body, openBody } from './body.ts';
-import { cheapToRead, POOLED } from './connections.ts';
+import { type Body, drain, openBody } from './body.ts';
+import { cheapToRead, POOLED, UNPOOLED } from './connections.ts';
 import { READING } from './turn-budget.ts';
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -18,40 +18,51 @@ export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promi
 export function createFetch(): Fetch {
   const plain = { request: http.request, agent: cheapToRead(new http.Agent(POOLED)) };
   const secure = { request: https.request, agent: cheapToRead(new https.Agent(POOLED)) };
+  const fresh = {
+    plain: cheapToRead(new http.Agent(UNPOOLED)),
+    secure: cheapToRead(new https.Agent(UNPOOLED)),
+  };
   // Calls of an endpoint go to the same address with the same headers.
   const toUrl = rememberLast((input: string) => urlToHttpOptions(new URL(input)));
   const toRecord = rememberLast((headers: RequestInit['headers']) =>
     Object.fromEntries(new Headers(headers)),
   );
-  return (input, init = {}) => {
+  return async (input, init = {}) => {
     const url = toUrl(input instanceof Request ? input.url : String(input));
-    const { request, agent } = url.protocol === 'https:' ? secure : plain;
+    const kind = url.protocol === 'https:' ? 'secure' : 'plain';
+    const { request, agent } = kind === 'secure' ? secure : plain;
     const { method = 'GET', headers, signal, body } = init;
     const options = { ...url, agent, method, headers: toRecord(headers) };
     // Our SDKs send JSON text; anything else would need more than `end`.
     const text = typeof body === 'string' ? body : undefined;
-    return exchange({ begin: () => request(options), text, signal: signal ?? undefined });
+    return exchange({
+      begin: () => request(options),
+      beginAnew: () => request({ ...options, agent: fresh[kind] }),
+      text,
+      signal: signal ?? undefined,
+    });
   };
 }
 
 /** What is asked. Nothing that lives as long as the answer holds the text: it is let go when the answer begins. */
 interface Asked {
+  /** On a connection that was used before, if there is one. */
   readonly begin: () => http.ClientRequest;
+  readonly beginAnew: () => http.ClientRequest;
   text: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
 function exchange(asked: Asked): Promise<Response> {
   const { promise, resolve, reject } = Promise.withResolvers<Response>();
-  const send = () => {
-    const outgoing = asked.begin();
-    ask(outgoing, asked, resolve, (error) => {
-      // The server closed an idle connection just as we took it: it has not answered, so it never saw this request.
-      if (outgoing.reusedSocket && isReset(error) && !asked.signal?.aborted) send();
-      else reject(error);
-    });
-  };
-  send();
+  const outgoing = asked.begin();
+  ask(outgoing, asked, resolve, (error) => {
+    // Most likely the server closed an idle connection just as we took it, and never saw this request. Once and not
+    // again: it may have seen it all the same, and have broken of it.
+    if (outgoing.reusedSocket && isReset(error) && !asked.signal?.aborted) {
+      ask(asked.beginAnew(), asked, resolve, reject);
+    } else reject(error);
+  });
   return promise;
 }
 
@@ -93,6 +104,10 @@ function ask(
   outgoing.on('error', fail);
   outgoing.on('response', (message) => {
     asked.text = undefined;
+    // Who has answered and does not read what he is asked would keep the connection for ever.
+    message.once('end', () => {
+      if (!outgoing.writableFinished) outgoing.destroy();
+    });
     try {
       resolve(toResponse(message, signal));
       isSettled = true;
@@ -112,8 +127,11 @@ function aborted(): DOMException {
 /** SDKs read the body of an error to its end before they throw; what says why stands at its beginning. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
+/** What says in which form an answer comes. */
+const KEPT = ['content-type', 'content-encoding'] as const;
+
 /**
- * An answer to be streamed. Its bytes are in `content` and nowhere else, and of its headers only the content type is
+ * An answer to be streamed. Its bytes are in `content` and nowhere else, and of its headers only those two are
  * kept: a web stream and headers that nobody reads would be made before each first token.
  */
 class StreamedResponse extends Response {
@@ -140,13 +158,15 @@ const EMPTY: Body = {
 function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefined): Response {
   const { statusCode: status = 0, statusMessage: statusText = '' } = message;
   if (status === 204 || status === 205 || status === 304) {
-    message.resume();
+    drain(message);
     return new Response(null, { status, statusText });
   }
   const broken = (error: Error) => (signal?.aborted ? aborted() : error);
   if (status >= 200 && status < 300) {
-    const type = message.headers['content-type'];
-    const headers: [string, string][] = type === undefined ? [] : [['content-type', type]];
+    const headers = KEPT.flatMap((name): [string, string][] => {
+      const value = message.headers[name];
+      return value === undefined ? [] : [[name, value]];
+    });
     const maxBytes = Number.POSITIVE_INFINITY;
     const body = openBody(message, { maxBytes, turns: READING, broken });
     return new StreamedResponse(body, { status, statusText, headers });

@@ -1,5 +1,6 @@
 /** What every adapter makes of an API that misbehaves. */
 
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import {
   collect,
@@ -122,6 +123,32 @@ describe.each(APIS)('%s', async (api) => {
       bench.upstream.script({ headers, body: [page, never] });
       expect(failureOf(await collect(bench.call()))).toMatchObject({ kind: 'unavailable' });
       expect(await bench.upstream.requests[0]?.closed).toBe('dropped');
+    });
+
+    it.each([
+      { error: { code: 'insufficient_user_quota', message: 'no credit', type: 'one_api_error' } },
+      { error: { message: 'You exceeded your current quota.', type: 'insufficient_quota' } },
+      { code: 'rate_limit_exceeded', message: 'slow down' },
+    ])('an error with the status of success is that error: %j', async (error) => {
+      const headers = { 'content-type': 'application/json; charset=utf-8' };
+      bench.upstream.script({ headers, body: [JSON.stringify(error)] });
+      expect(failureOf(await collect(bench.call()))).toMatchObject({ kind: 'rate_limit' });
+    });
+
+    it.each(['{"choices":[]}', '{"error":"something else"}', '{"error":', '[]'])(
+      'another document leads to the address: %s',
+      async (body) => {
+        bench.upstream.script({ headers: { 'content-type': 'application/json' }, body: [body] });
+        const failure = failureOf(await collect(bench.call()));
+        expect(failure.kind).toBe('unavailable');
+        expect(failure.message).toContain('document instead of a stream; check models.providers');
+      },
+    );
+
+    it('a packed answer is told to be one', async () => {
+      const headers = { 'content-type': fixture.contentType, 'content-encoding': 'gzip' };
+      bench.upstream.script({ headers, body: [gzipSync('data: {}\n\n')] });
+      expect(failureOf(await collect(bench.call())).message).toContain('packed');
     });
 
     test.each<[string, readonly Parameters<typeof streamOf>[1][]]>([

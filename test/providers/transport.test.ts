@@ -170,6 +170,53 @@ describe('the transport', () => {
     expect([server.asked(), server.connections()]).toEqual([3, 2]);
   });
 
+  it('asks again once, however many idle connections are as good as closed', async () => {
+    const held: Socket[] = [];
+    const server = await rawServer((socket, n) => {
+      if (n > 3) return void socket.resetAndDestroy();
+      held.push(socket);
+      // All at once, so that each call opens a connection.
+      if (n === 3)
+        for (const each of held) each.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+    });
+    const fetch = createFetch();
+    const ask = async () => textOf(await fetch(server.url, post('{}')));
+    await Promise.all([ask(), ask(), ask()]);
+    await settled();
+    await expect(ask()).rejects.toMatchObject({ code: 'ECONNRESET' });
+    expect(server.asked()).toBe(3 + 2);
+  });
+
+  it.each([
+    ['that answers and does not read', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok', 'ok'],
+    [
+      'whose answer has no content and pours it',
+      `HTTP/1.1 205 Reset\r\ncontent-length: 999999999\r\n\r\n${'x'.repeat(500_000)}`,
+      '',
+    ],
+  ])('leaves a server %s', async (_, answer, text) => {
+    let closed = false;
+    const server = createServer((socket) => {
+      socket.on('error', () => {}).on('close', () => (closed = true));
+      socket.pause();
+      socket.write(answer);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const connections: Socket[] = [];
+    server.on('connection', (socket) => connections.push(socket));
+    onTestFinished(() => {
+      for (const each of connections) each.destroy();
+      server.close();
+    });
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const response = await createFetch()(`http://127.0.0.1:${port}`, post('x'.repeat(20_000_000)));
+    expect(await textOf(response)).toBe(text);
+    await settled();
+    for (const each of connections) each.resume();
+    await expect.poll(() => closed).toBe(true);
+  });
+
   it('does not ask again where a kept connection breaks in the middle of the answer', async () => {
     const broken = gate();
     const server = await rawServer((socket, n) => {
