@@ -7,7 +7,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StoreUnavailableError } from '../agents/sessions/store.ts';
-import { cannotListen, listenCode } from './listen-failure.ts';
+import { cannotListen, listenCode } from '../deploy/command-line/listen-failure.ts';
 import type { Logger } from './log.ts';
 import { compileSecret } from './trust/secret.ts';
 
@@ -127,6 +127,11 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
   // First of all: without a token nobody learns what there is.
   const role = roleOf(request, options);
   if (!role) {
+    options.log.warn({
+      event: 'admin_refused',
+      message: 'A request did not carry gateway.admin.token or operatorToken.',
+      client_address: request.socket.remoteAddress,
+    });
     return {
       ...refusal(401, 'unauthorized', 'Send "Authorization: Bearer <gateway.admin.token>".'),
       headers: { 'www-authenticate': 'Bearer' },

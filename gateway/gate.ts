@@ -65,6 +65,8 @@ export function createGate(config: () => Config, log: Logger, claims: Claims): G
       stage: decision.stage,
       client_address: decision.clientAddress,
       ...(decision.header !== undefined && { header: decision.header }),
+      ...(decision.user !== undefined && { user: decision.user }),
+      ...(decision.instance !== undefined && { instance: decision.instance }),
       ...(decision.requestId !== undefined && { requestId: decision.requestId }),
     });
   }

@@ -13,8 +13,8 @@ import {
   us_socket_local_port,
   type WebSocket,
 } from 'uWebSockets.js';
+import { askWhy, cannotListen } from '../deploy/command-line/listen-failure.ts';
 import type { Socket } from './connection.ts';
-import { askWhy, cannotListen } from './listen-failure.ts';
 import type { Header } from './trust/headers.ts';
 import type { UpgradeFacts } from './trust/judge.ts';
 

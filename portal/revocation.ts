@@ -89,6 +89,9 @@ export function startRevocations(options: RevocationOptions): Revocations {
   };
 }
 
+const WRONG_TOKEN =
+  "Its token in portal.json's gateways is not that gateway's gateway.admin.token: sockets that should be closed stay open.";
+
 /** One gateway: what it has heard, and when to try again if it does not answer. */
 function createTeller(
   gateway: GatewayAdmin,
@@ -126,7 +129,13 @@ function createTeller(
         const about = { gateway: gateway.adminUrl, ...describe(close) };
         if ('refused' in answer) {
           failed = true;
-          log.warn({ event: 'close_not_told', reason: answer.refused, ...about });
+          const isToken = /^status 40[13]$/.test(answer.refused);
+          log[isToken ? 'error' : 'warn']({
+            event: 'close_not_told',
+            reason: answer.refused,
+            ...(isToken && { message: WRONG_TOKEN }),
+            ...about,
+          });
           // One that is refused must not hold up the others; one that is away would hold up all.
           if (!answer.reached) break;
         } else {

@@ -1,6 +1,6 @@
 /** Opens the file: private, ours, of a version that we know, with the settings that we rely on. */
 
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { APPLICATION_ID, migrate, migrations } from './migrations.ts';
@@ -61,8 +61,22 @@ export function openDatabase(path: string): Db {
 function makePrivate(path: string): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   closeSync(openSync(path, 'a', 0o600));
-  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  if ((statSync(path).mode & 0o077) !== 0 && mayBeOurs(path)) chmodSync(path, 0o600);
   return path;
+}
+
+/** A path that leads to another program's file must not change that. https://www.sqlite.org/fileformat.html#the_database_header */
+function mayBeOurs(path: string): boolean {
+  const header = Buffer.alloc(100);
+  const file = openSync(path, 'r');
+  const bytes = readSync(file, header, 0, header.length, 0);
+  closeSync(file);
+  if (bytes === 0) return true;
+  const owner = header.readUInt32BE(68);
+  // The id of a young database may still be in its log.
+  return (
+    header.toString('latin1', 0, 15) === 'SQLite format 3' && [0, APPLICATION_ID].includes(owner)
+  );
 }
 
 /** @throws {StoreFileError} if the database is of another program, or of a newer release. */

@@ -75,6 +75,8 @@ export interface GroupCommitOptions {
   onCommit?: () => void;
   /** How commits come to the disk; absent for a database in memory. */
   sync?: LogSync | undefined;
+  /** Whether the files still stand where they are looked for; asked before each commit. */
+  isInPlace?: (() => boolean) | undefined;
 }
 
 export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): GroupCommit {
@@ -185,6 +187,7 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
   /** One transaction, of bounded time unless it is the last one. Nobody hears anything before it is durable. */
   function flush(isLast = false): void {
     if (doubt) return refuse(doubt);
+    if (options.isInPlace?.() === false) return refuse(new StoreUnavailableError(ELSEWHERE));
     const done: Committed[] = [];
     let ofQueue = 0;
     try {
@@ -338,6 +341,10 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     },
   };
 }
+
+const ELSEWHERE =
+  'The session store cannot save: its files were moved, replaced or removed while they were in use. ' +
+  'Put them back; or restart, and what stands there now is served.';
 
 function isBusy(error: unknown): boolean {
   return codeOf(error).startsWith('SQLITE_BUSY');

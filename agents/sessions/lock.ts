@@ -105,8 +105,8 @@ function isInUse(error: unknown): boolean {
 
 function inUse(path: string, cause?: unknown): StoreFileError {
   const sentence =
-    'The session store is in use by another gateway process. Stop that one, or give this one ' +
-    'its own gateway.storage.path (or OPENCLAW_STATE_DIR).';
+    'The session store is in use by another gateway process. Stop that one first. If both are meant to serve, ' +
+    'each needs a gateway.storage.path (or OPENCLAW_STATE_DIR) of its own.';
   return new StoreFileError('in_use', path, sentence, { cause });
 }
 

@@ -20,7 +20,7 @@ export function isDamage(cause: unknown): boolean {
 
 function reasonOf(path: string, code: string): string {
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
-    return 'its file is damaged, or no database. Put a backup in its place with "oc-gateway db restore FILE".';
+    return 'its file is damaged, or no database. Correct gateway.storage.path, or put a backup in its place with "oc-gateway db restore FILE".';
   }
   if (code.startsWith('SQLITE_BUSY')) {
     return 'another program holds its lock. End what has the file open (a shell, a backup), then try again.';

@@ -17,6 +17,7 @@ import { createGroupCommit } from './group-commit.ts';
 import { lockStore, shareStore, type Unlock } from './lock.ts';
 import { createLogSync, type LogSync } from './log-sync.ts';
 import { createOneByOne } from './one-by-one.ts';
+import { createPlaceCheck } from './place.ts';
 import { guarded, guardedWalk, unreadable } from './read-guard.ts';
 import { type SessionRow, toMessage, toRun, toSession, toSpoken } from './records.ts';
 import { purge, removeSession } from './removal.ts';
@@ -62,6 +63,8 @@ export interface SessionStoreOptions {
   maxBytesPerUser?: () => number;
   /** Milliseconds between two looks whether writes succeed again. */
   probeMs?: number;
+  /** Whether the files stand where they were opened: by itself, the store looks. */
+  isInPlace?: () => boolean;
   /** How commits of a file come to the disk. */
   logSync?: LogSync;
   /** Called when the store has been closed. */
@@ -139,6 +142,10 @@ export function openWorkerStore(
   }
 }
 
+function placeCheckOf(db: Db, { elapsed = () => performance.now() }: SessionStoreOptions) {
+  return db.memory ? undefined : createPlaceCheck(db.name, elapsed);
+}
+
 /** The store on a database that `openDatabase` has opened; closing the store closes it. */
 export function createSessionStore(db: Db, options: SessionStoreOptions = {}): SessionStore {
   const { now = Date.now, newId = randomUUID, maxBytesPerUser = () => 0, sharing } = options;
@@ -151,6 +158,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
   const sync = db.memory ? undefined : (options.logSync ?? createLogSync(db));
   const writes = createGroupCommit(db, {
     sync,
+    isInPlace: options.isInPlace ?? placeCheckOf(db, options),
     ...(options.elapsed && { now: options.elapsed }),
     ...(options.onHealth && { onHealth: options.onHealth }),
     ...(options.probeMs !== undefined && { probeMs: options.probeMs }),

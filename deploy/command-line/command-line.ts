@@ -32,6 +32,8 @@ export interface Program<Io, Flags> {
   readonly commands: Readonly<Record<string, Command<Io, Flags> | undefined>>;
   /** What is run when no command is named. */
   readonly usual: string;
+  /** Flags that clear something with an empty value. Of others it is a variable of a script that is not set. */
+  readonly mayBeEmpty?: readonly (keyof Flags & string)[];
   /** Throws what `parseArgs` does. */
   parse(args: readonly string[]): Parsed<Flags>;
 }
@@ -59,7 +61,7 @@ export async function runProgram<Io extends Output, Flags extends object>(
   const { name, operands } = commandIn(program, words);
   const command = Object.hasOwn(program.commands, name) ? program.commands[name] : undefined;
   if (!command) return misused(program, io, await unknownCommand(program, words), words);
-  const refused = misplaced(command, flags, operands);
+  const refused = misplaced(command, flags, operands) ?? emptyFlag(program, flags);
   if (refused !== undefined) return misused(program, io, refused, words);
   return command.run(io, flags, operands);
 }
@@ -113,6 +115,16 @@ function misused<Io, Flags>(
   const help = [program.name, ...(about ? [first] : []), '--help'].join(' ');
   io.stderr.write(`${program.name}: ${problem}\nTry: ${help}\n`);
   return 2;
+}
+
+function emptyFlag<Io, Flags extends object>(
+  { mayBeEmpty = [] }: Program<Io, Flags>,
+  flags: Flags,
+): string | undefined {
+  const empty = Object.entries(flags).find(
+    ([flag, value]) => value === '' && !mayBeEmpty.some((each) => each === flag),
+  );
+  return empty && `--${empty[0]} is empty`;
 }
 
 function misplaced<Io, Flags extends object>(

@@ -81,7 +81,7 @@ async function run(flags: Flags): Promise<number> {
   const lock = lockFolder(folder);
   let interrupted = false;
   const stopped = new Promise<undefined>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => {
         interrupted = true;
         done(undefined);

@@ -131,7 +131,7 @@ function answer(
     case 'plain':
       return answerPlain(response, route.status);
     case 'redirect':
-      return void response.writeHead(301, { location: route.to }).end();
+      return void response.writeHead(route.status, { location: route.to }).end();
     case 'socket':
       return answerPlain(response, request.method === 'GET' ? 426 : 405);
     case 'page':

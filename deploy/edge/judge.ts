@@ -14,7 +14,7 @@ type Role = 'page' | 'api' | 'socket';
 
 export type Route =
   | { readonly kind: 'page' | 'api'; readonly path: string; readonly query: string }
-  | { readonly kind: 'redirect'; readonly to: string }
+  | { readonly kind: 'redirect'; readonly status: 301 | 302; readonly to: string }
   | { readonly kind: 'socket'; readonly instance: string; readonly query: string }
   /** Answered with this HTTP status. */
   | { readonly kind: 'plain'; readonly status: 400 | 404 | 421 };
@@ -28,7 +28,10 @@ export function routeOf(values: NginxValues, request: IncomingMessage): Route {
   const path = normalPath(rawPath);
   if (path === undefined) return { kind: 'plain', status: 400 };
   if (roles.has('page')) {
-    if (path === '/portal/chat') return { kind: 'redirect', to: `/portal/chat/${query}` };
+    if (path === '/') return { kind: 'redirect', status: 302, to: '/portal/chat/' };
+    if (path === '/portal/chat') {
+      return { kind: 'redirect', status: 301, to: `/portal/chat/${query}` };
+    }
     if (PAGE_PATH.test(path)) return { kind: 'page', path, query };
   }
   if (roles.has('api') && API_PATH.test(path)) return { kind: 'api', path, query };

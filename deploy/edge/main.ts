@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
+import { cannotListen, listenCode } from '../command-line/listen-failure.ts';
 import { startRefusals } from './refusals.ts';
 
 const DEFAULT_LISTEN = '127.0.0.1:18801';
@@ -28,6 +29,8 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   const { host, port } = flags;
+  // It reloads the gateway and nginx; here there is nothing to load, and not to listen would be the end.
+  process.on('SIGHUP', () => {});
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
@@ -39,8 +42,9 @@ async function main(args: string[]): Promise<number> {
     await service.close();
     return 0;
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
-    process.stderr.write(`oc-refusals: cannot listen on ${host}:${port} (${why})\n`);
+    const keys = { host: '--listen', port: '--listen' };
+    const { message } = cannotListen({ host, port, keys }, listenCode(error));
+    process.stderr.write(`oc-refusals: ${message}\n`);
     return 1;
   }
 }

@@ -3,7 +3,7 @@
  * for whoever reads it: beyond a bounded buffer, lines are dropped and counted.
  */
 
-import { destination, type Logger, pino } from 'pino';
+import { destination, type Logger, pino, stdSerializers } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -40,6 +40,8 @@ export function createJsonLog({ level, redacted, base = {} }: LogOptions): Logge
       base: { pid: process.pid, ...base },
       messageKey: 'message',
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      // The cause stands for itself: joined to the message it would be a second sentence in the first.
+      serializers: { err: stdSerializers.errWithCause },
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: redacted.flatMap((key) => [key, `*.${key}`]), censor: '[redacted]' },
     },

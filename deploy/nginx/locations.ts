@@ -25,6 +25,7 @@ const ALLOWED_HEADERS = `    proxy_http_version 1.1;
     proxy_next_upstream_tries 2;`;
 
 export const PAGE_LOCATIONS = `  # ---- the chat page ----------------------------------------------------------------------------
+  location = / { return 302 /portal/chat/; }
   location = /portal/chat { return 301 /portal/chat/$is_args$args; }
   location ~ "^${PATTERNS.pagePath}$" {
     if ($request_method !~ ^(?:GET|HEAD)$) { return 405; }

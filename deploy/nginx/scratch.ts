@@ -35,6 +35,10 @@ export async function testInScratch(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<ScratchResult> {
   const nginx = findNginx(env);
+  const named = env['OC_NGINX'] ?? '';
+  if (nginx === undefined && named !== '') {
+    return { kind: 'refused', said: `OC_NGINX names ${named}, and there is no such program` };
+  }
   if (nginx === undefined) {
     return {
       kind: 'no_nginx',

@@ -82,11 +82,20 @@ async function deleteThere(io: Io, flags: StoreFlags, userId: string): Promise<n
     });
     const answer: unknown = await response.json();
     if (response.ok && isRemoved(answer)) return told(io, answer);
-    io.stderr.write(`oc-gateway: the gateway refused (HTTP ${response.status}): see its log\n`);
+    const why = messageIn(answer) ?? 'see its log';
+    io.stderr.write(`oc-gateway: the gateway refused (HTTP ${response.status}): ${why}\n`);
   } catch {
     io.stderr.write(`oc-gateway: no gateway answers on ${admin.host}:${admin.port}\n`);
   }
   return 1;
+}
+
+/** Of a refusal, `{error: {message}}`. */
+function messageIn(answer: unknown): string | undefined {
+  if (typeof answer !== 'object' || answer === null || !('error' in answer)) return undefined;
+  const { error } = answer;
+  if (typeof error !== 'object' || error === null || !('message' in error)) return undefined;
+  return typeof error.message === 'string' ? error.message : undefined;
 }
 
 /** Where a listener on this address can be reached from here. */

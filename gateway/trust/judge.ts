@@ -184,17 +184,17 @@ function judgeHeaders(
   if (typeof user !== 'string') return user;
 
   const instance = judgeInstance(policy, values.get(policy.instanceHeader));
-  if (typeof instance !== 'string') return instance;
+  if (typeof instance !== 'string') return { ...instance, user };
 
   const origin = values.get('origin') ?? '';
   if (!policy.allowedOrigins.has(origin)) {
     const unusable = origin === '' || origin === 'null';
-    return refuse(unusable ? 'origin_missing' : 'origin_not_allowed');
+    return { ...refuse(unusable ? 'origin_missing' : 'origin_not_allowed'), user, instance };
   }
 
   const sessionKey = values.get(policy.sessionKeyHeader) ?? '';
   if (sessionKey !== '' && !isIdentityValue(sessionKey, MAX_SESSION_KEY_CHARS)) {
-    return refuse('session_key_invalid', policy.sessionKeyHeader);
+    return { ...refuse('session_key_invalid', policy.sessionKeyHeader), user, instance };
   }
   return {
     principal: { userId: user, instanceId: instance },
@@ -206,7 +206,9 @@ function judgeHeaders(
 function judgeUser(policy: TrustPolicy, value: string | undefined): string | Refusal {
   if (value === undefined || isBlank(value)) return refuse('user_missing', policy.userHeader);
   if (!isIdentityValue(value, MAX_USER_CHARS)) return refuse('user_invalid', policy.userHeader);
-  if (policy.allowedUsers && !policy.allowedUsers.has(value)) return refuse('user_not_allowed');
+  if (policy.allowedUsers && !policy.allowedUsers.has(value)) {
+    return { ...refuse('user_not_allowed'), user: value };
+  }
   return value;
 }
 
@@ -218,7 +220,9 @@ function judgeInstance(policy: TrustPolicy, value: string | undefined): string |
   if (!isIdentityValue(value, MAX_INSTANCE_CHARS)) {
     return refuse('instance_invalid', policy.instanceHeader);
   }
-  if (policy.instances && !policy.instances.has(value)) return refuse('instance_unknown');
+  if (policy.instances && !policy.instances.has(value)) {
+    return { ...refuse('instance_unknown'), instance: value };
+  }
   return value;
 }
 

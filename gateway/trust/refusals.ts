@@ -27,6 +27,9 @@ export interface Refusal {
   readonly rule: TrustRule;
   /** The header that the rule is about, for the log. */
   readonly header?: string;
+  /** Who was refused, as far as the proxy's word had been accepted by then; for the log. */
+  readonly user?: string;
+  readonly instance?: string;
   readonly error: ProtocolError;
   /** For the close frame. */
   readonly closeReason: string;

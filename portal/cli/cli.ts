@@ -197,6 +197,7 @@ const PROGRAM: Program<Io, Flags> = {
   help: HELP,
   commands: COMMANDS,
   usual: 'serve',
+  mayBeEmpty: ['model', 'starter'],
   parse,
 };
 

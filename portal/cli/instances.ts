@@ -20,27 +20,32 @@ const LONGEST_STARTER = 500;
 const MOST_STARTERS = 12;
 
 export function addInstance(io: Io, flags: InstanceFlags, id: string): Promise<number> {
-  return withStore(io, flags, (store, { now }) => {
-    if (!isInstanceId(id)) {
-      throw new CommandError(
-        `an instance id is "oc-" and then a-z, 0-9 and inner hyphens, at most 65 characters; ${JSON.stringify(id)} is not`,
-      );
-    }
-    const { backend } = flags;
-    if (backend === undefined) throw new CommandError('--backend is missing; name ip:port');
-    store.transaction(() => {
-      if (store.instances.find(id)) {
+  return withStore(
+    io,
+    flags,
+    (store, { now }) => {
+      if (!isInstanceId(id)) {
         throw new CommandError(
-          `there is an instance "${id}" already; see: oc-portal instances set`,
+          `an instance id is "oc-" and then a-z, 0-9 and inner hyphens, at most 65 characters; ${JSON.stringify(id)} is not`,
         );
       }
-      store.instances.put(
-        edited({ id, name: id, backend, starters: [], enabled: true }, flags),
-        now,
-      );
-    });
-    io.stdout.write(`added ${id}\n`);
-  });
+      const { backend } = flags;
+      if (backend === undefined) throw new CommandError('--backend is missing; name ip:port');
+      store.transaction(() => {
+        if (store.instances.find(id)) {
+          throw new CommandError(
+            `there is an instance "${id}" already; see: oc-portal instances set`,
+          );
+        }
+        store.instances.put(
+          edited({ id, name: id, backend, starters: [], enabled: true }, flags),
+          now,
+        );
+      });
+      io.stdout.write(`added ${id}\n`);
+    },
+    { create: true },
+  );
 }
 
 export function setInstance(io: Io, flags: InstanceFlags, id: string): Promise<number> {
@@ -101,6 +106,11 @@ export function nginxMap(io: Io, flags: StoreFlags): Promise<number> {
     const map = renderMap(store.instances.list().filter(({ enabled }) => enabled));
     if (!map.ok) {
       throw new CommandError(`the instances make no map:\n${map.problems.join('\n')}`);
+    }
+    if (!store.instances.list().some(({ enabled }) => enabled)) {
+      io.stderr.write(
+        'oc-portal: no instance is enabled: with this map nginx refuses every socket\n',
+      );
     }
     io.stdout.write(map.text);
   });

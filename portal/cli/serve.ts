@@ -33,6 +33,11 @@ export async function serve(io: Io, flags: ServeFlags): Promise<number> {
   }
   const signals = listenForStop();
   const log = createLog(config.logging.level);
+  // It reloads the gateway and nginx; not to listen would be the end of the process.
+  process.on('SIGHUP', () => {
+    const message = 'Nothing is loaded again; restart the portal to apply portal.json.';
+    log.warn({ event: 'reload_ignored', message });
+  });
   const pageDir = config.pageDir ?? builtPage(io.folder);
   let portal: Portal;
   try {

@@ -23,24 +23,31 @@ const LONGEST_NAME = 128;
 const TICKET_SECONDS = 900;
 
 export function addUser(io: Io, flags: UserFlags, id: string): Promise<number> {
-  return withStore(io, flags, async (store, { now }) => {
-    const name = flags.name ?? id;
-    const problem = userIdProblem(id) ?? textProblem('the name', name, LONGEST_NAME);
-    if (problem !== undefined) throw new CommandError(problem);
-    if (flags['no-password'] && flags['password-stdin']) {
-      throw new CommandError('--password-stdin and --no-password contradict each other; drop one');
-    }
-    refuseTaken(store, id);
-    const passwordHash = flags['no-password']
-      ? undefined
-      : await askPasswordHash(io, flags['password-stdin'] ?? false);
-    store.transaction(() => {
-      // Typing a password takes a while; somebody may have been faster.
+  return withStore(
+    io,
+    flags,
+    async (store, { now }) => {
+      const name = flags.name ?? id;
+      const problem = userIdProblem(id) ?? textProblem('the name', name, LONGEST_NAME);
+      if (problem !== undefined) throw new CommandError(problem);
+      if (flags['no-password'] && flags['password-stdin']) {
+        throw new CommandError(
+          '--password-stdin and --no-password contradict each other; drop one',
+        );
+      }
       refuseTaken(store, id);
-      store.users.add({ id, name, now, ...(passwordHash !== undefined && { passwordHash }) });
-    });
-    io.stdout.write(`added ${id}\n`);
-  });
+      const passwordHash = flags['no-password']
+        ? undefined
+        : await askPasswordHash(io, flags['password-stdin'] ?? false);
+      store.transaction(() => {
+        // Typing a password takes a while; somebody may have been faster.
+        refuseTaken(store, id);
+        store.users.add({ id, name, now, ...(passwordHash !== undefined && { passwordHash }) });
+      });
+      io.stdout.write(`added ${id}\n`);
+    },
+    { create: true },
+  );
 }
 
 export function listUsers(io: Io, flags: ListFlags): Promise<number> {
@@ -108,7 +115,7 @@ function refuseTaken(store: Store, id: string): void {
   if (store.users.find(id)) throw new CommandError(`there is a user "${id}" already`);
   if (store.users.isTaken(id)) {
     throw new CommandError(
-      `"${id}" was a user before, whose conversations still exist; choose another id`,
+      `"${id}" was a user before, and an id is given out once, as conversations are kept under it; choose another`,
     );
   }
 }

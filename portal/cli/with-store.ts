@@ -1,5 +1,6 @@
 /** What the operator's commands share: the database of the configuration, and how they fail. */
 
+import { existsSync } from 'node:fs';
 import { type ConfigProblem, formatProblem, loadPortalConfig } from '../config.ts';
 import type { TokenLives } from '../config-schema.ts';
 import { DatabaseFileError, forPeople, openStore, type Store } from '../store/store.ts';
@@ -20,11 +21,15 @@ export interface Around {
   readonly tokens?: TokenLives;
 }
 
-/** Runs `work` on the store that `serve` uses, also while it does. Returns the exit code. */
+/**
+ * Runs `work` on the store that `serve` uses, also while it does. Returns the exit code. Only what adds something may
+ * `create` the database: for all else one that is not there is a wrong path.
+ */
 export async function withStore(
   io: Io,
   flags: StoreFlags,
   work: (store: Store, around: Around) => void | Promise<void>,
+  { create = false } = {},
 ): Promise<number> {
   const loaded = loadPortalConfig({
     env: io.env,
@@ -38,6 +43,11 @@ export async function withStore(
   }
   let store: Store | undefined;
   try {
+    if (!create && !existsSync(database)) {
+      throw new CommandError(
+        `there is no portal database at ${database}; correct "database" in ${loaded.path}, or add a user or an instance first`,
+      );
+    }
     store = openStore(database);
     await work(store, { now: Date.now(), ...(loaded.ok && { tokens: loaded.config.tokens }) });
     return 0;

@@ -16,7 +16,7 @@ import type { createVerifier } from '../webchat/verify.ts';
 import { authRoutes } from './auth-routes.ts';
 import { createBearer } from './bearer.ts';
 import { ApiError, errorBody, fromFramework } from './errors.ts';
-import { internalRoutes } from './internal-routes.ts';
+import { internalRoutes, requestId } from './internal-routes.ts';
 import { createLimits } from './limits.ts';
 import { meRoutes } from './me-routes.ts';
 import { pageRoutes } from './page.ts';
@@ -199,6 +199,7 @@ function logRequests(app: FastifyInstance, log: Logger): void {
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 1000) / 1000,
         address: request.ip,
+        ...requestId(request),
       });
     }
     done();

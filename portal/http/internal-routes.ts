@@ -17,17 +17,23 @@ function single(value: unknown): string | undefined | null {
 }
 
 /** nginx's, by which its log and this one belong together. */
-function requestId({ headers }: FastifyRequest): { requestId?: string } {
+export function requestId({ headers }: FastifyRequest): { requestId?: string } {
   const id = headers['x-request-id'];
   return typeof id === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(id) ? { requestId: id } : {};
 }
+
+/** Where a mistake of the operator's refuses everybody, or somebody asks who may not. */
+const NOT_INTERNAL =
+  "The request does not carry portal.json's internalSecret. If it was nginx that asked, render its files again with that secret.";
 
 export function internalRoutes(app: FastifyInstance, parts: InternalParts): void {
   const isSecret = compileSecret(parts.internalSecret);
 
   app.get<{ Querystring: Record<string, unknown> }>('/webchat/verify', (request, reply) => {
     const deny = (reason: DenyReason) => {
-      parts.log.info({ event: 'verify_denied', reason, ...requestId(request) });
+      const line = { event: 'verify_denied', reason, ...requestId(request) };
+      if (reason === 'not_internal') parts.log.warn({ ...line, message: NOT_INTERNAL });
+      else parts.log.info(line);
       void reply.code(403).header('X-Deny-Reason', reason).send();
     };
     const secret = request.headers['x-internal-secret'];

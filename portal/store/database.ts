@@ -1,6 +1,6 @@
 /** Opens the portal's file: private, ours, of a version that we know, with the settings that we rely on. */
 
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { APPLICATION_ID, migrate, migrations } from './migrations.ts';
@@ -88,8 +88,22 @@ function makePrivate(path: string): string {
   if (!found.isFile()) {
     throw new DatabaseFileError("The portal's database cannot be opened: it is no ordinary file.");
   }
-  if ((found.mode & 0o077) !== 0) chmodSync(path, 0o600);
+  if ((found.mode & 0o077) !== 0 && mayBeOurs(path)) chmodSync(path, 0o600);
   return path;
+}
+
+/** A path that leads to another program's file must not change that. https://www.sqlite.org/fileformat.html#the_database_header */
+function mayBeOurs(path: string): boolean {
+  const header = Buffer.alloc(100);
+  const file = openSync(path, 'r');
+  const bytes = readSync(file, header, 0, header.length, 0);
+  closeSync(file);
+  if (bytes === 0) return true;
+  const owner = header.readUInt32BE(68);
+  // The id of a young database may still be in its log.
+  return (
+    header.toString('latin1', 0, 15) === 'SQLite format 3' && [0, APPLICATION_ID].includes(owner)
+  );
 }
 
 function refuseForeign(db: Db): void {

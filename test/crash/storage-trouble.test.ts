@@ -7,7 +7,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -60,6 +60,22 @@ async function ready(gateway: GatewayProcess) {
 }
 
 const textOf = (message: Json) => message.content.map((block: Json) => block.text).join('');
+
+test('files that were moved away are not written to: sends are refused until they are back', async () => {
+  const { gateway, client } = await scene();
+  const files = ['', '-wal', '-shm'].map((end) => database(gateway) + end);
+  for (const file of files) renameSync(file, `${file}.moved`);
+  // The look of a moment ago stands for a moment.
+  await expect.poll(async () => (await client.ask('chat.send', send('away'))).ok).toBe(false);
+  const state = await ready(gateway);
+  expect(state.status).toBe(503);
+  expect(state.body.reason).toContain('moved, replaced or removed');
+  for (const file of files) renameSync(`${file}.moved`, file);
+  await expect.poll(async () => (await ready(gateway)).status).toBe(200);
+  await client.say('main', 'after');
+  const { messages } = await client.request('chat.history', { sessionKey: 'main' });
+  expect(messages.map(textOf).slice(-2)).toEqual(['after', 'You said: after']);
+});
 
 describe('a full disk', () => {
   test('refuses sends as worth another try, is told by /readyz, and leaves reading alone', async () => {

@@ -599,6 +599,12 @@ function describePortal(name: string, start: StartFront): void {
       expect([status, headers.get('location')]).toEqual([301, '/portal/chat/?instance_id=oc-a']);
     });
 
+    test('who names only the host comes to the page', async () => {
+      const chain = await startChain(start);
+      const { status, headers } = await call(chain, '/');
+      expect([status, headers.get('location')]).toEqual([302, '/portal/chat/']);
+    });
+
     test('the page takes no POST', async () => {
       const chain = await startChain(start);
       expect(await call(chain, '/portal/chat/', { method: 'POST' })).toMatchObject({ status: 405 });
@@ -635,7 +641,7 @@ function describePortal(name: string, start: StartFront): void {
       '/healthz',
       '/readyz',
       '/metrics',
-      '/',
+      '/index.html',
     ])('the internal part is not there: %s', async (path) => {
       const chain = await startChain(start);
       const peer = await openRaw(chain.front.port);

@@ -127,13 +127,13 @@ describe('nginx check', () => {
     });
   });
 
-  test('without nginx it says so', async () => {
+  test('an nginx that is named and not there is an error', async () => {
     const at = await files(VALUES);
     const result = await runCommand(['nginx', 'check', '--map', at.map], {
       env: { OC_NGINX: '/nonexistent/nginx' },
     });
     expect(result).toMatchObject({ code: 1, stdout: '' });
-    expect(result.stderr).toContain('nginx is not installed');
+    expect(result.stderr).toContain('OC_NGINX names /nonexistent/nginx');
   });
 
   test.each([

@@ -117,6 +117,9 @@ describe('oc-refusals', () => {
     const { child, port } = await start();
     expect(await refused(port, { 'X-Reject-Status': '401' })).toEqual([4401, 'token_invalid']);
     await openRaw(port);
+    // It reloads others, and ends nothing.
+    child.kill('SIGHUP');
+    expect(await refused(port, { 'X-Reject-Status': '401' })).toEqual([4401, 'token_invalid']);
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
@@ -125,7 +128,7 @@ describe('oc-refusals', () => {
     const { port } = await startService();
     const result = await runCommand(['--listen', `127.0.0.1:${port}`], { command: COMMAND });
     expect(result).toMatchObject({ code: 1 });
-    expect(result.stderr).toContain('EADDRINUSE');
+    expect(result.stderr).toContain('(--listen): another program listens there');
   });
 
   test.each([

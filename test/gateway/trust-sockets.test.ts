@@ -62,6 +62,21 @@ const unauthorized = (authReason: string) => ({
   details: { code: 'AUTH_UNAUTHORIZED', authReason },
 });
 
+test('who is refused is named in the log, as far as the proxy could be believed', async () => {
+  const headers = {
+    'X-Instance-ID': 'oc-nowhere',
+    'X-Request-ID': 'r-1',
+    'X-Gateway-Secret': 's3cret',
+  };
+  await expect(connectClient({ port: strict.port, user: 'alice', headers })).rejects.toMatchObject({
+    error: { details: { code: 'AUTH_UNAUTHORIZED' } },
+  });
+  expect(await strict.logged('refused', { user: 'alice' })).toMatchObject({
+    rule: 'instance_unknown',
+    instance: 'oc-nowhere',
+  });
+});
+
 describe('a peer that is no trusted proxy', () => {
   const asStranger = (headers: Record<string, string> = {}) =>
     openClient({

@@ -1,5 +1,6 @@
 /** The operator's commands, as processes; also beside a portal that serves the same file. */
 
+import { existsSync } from 'node:fs';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -119,23 +120,49 @@ describe('oc-portal', () => {
     expect(refused.stderr).toContain('another program');
     expect(refused.stderr).not.toContain(folder);
     const newer = await workspace();
-    await newer.run('users list');
+    await newer.run('users add anna --no-password');
     const file = new Database(join(newer.folder, 'portal.db'));
     file.pragma('user_version = 99');
     file.close();
     expect((await newer.run('users list')).stderr).toContain('newer release');
   });
 
+  test('what reads makes no database where there is none: the path is wrong', async () => {
+    const { folder, run } = await workspace({ database: 'stat/portal.db' });
+    for (const command of ['users list', 'nginx-map', 'grants add anna oc-a']) {
+      const { code, stdout, stderr } = await run(command);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toContain('there is no portal database at');
+    }
+    expect(existsSync(join(folder, 'stat'))).toBe(false);
+  });
+
+  test('a file that is no portal database keeps its mode', async () => {
+    const { folder, run } = await workspace({ database: 'notes.txt' });
+    await writeFile(join(folder, 'notes.txt'), 'mine', { mode: 0o644 });
+    expect((await run('users list')).code).toBe(1);
+    expect((await stat(join(folder, 'notes.txt'))).mode & 0o777).toBe(0o644);
+  });
+
+  test('an empty value is a variable that is not set, but where it clears something', async () => {
+    const { run } = await workspace();
+    await run('instances add oc-a --backend 127.0.0.1:1 --model m');
+    expect(await run('instances set oc-a --model=')).toMatchObject({ code: 0 });
+    const refused = await run('instances set oc-a --name=');
+    expect(refused).toMatchObject({ code: 2, stdout: '' });
+    expect(refused.stderr).toContain('--name is empty');
+  });
+
   test('the database is private', async () => {
     const { folder, run } = await workspace({ database: 'state/portal.db' });
-    await run('users list');
+    await run('users add anna --no-password');
     expect((await stat(join(folder, 'state'))).mode & 0o777).toBe(0o700);
     expect((await stat(join(folder, 'state', 'portal.db'))).mode & 0o777).toBe(0o600);
   });
 
   test('needs no secrets but to serve', async () => {
     const { run } = await workspace({ jwtSecret: '${UNSET}', internalSecret: '${UNSET}' });
-    expect(await run('users list')).toMatchObject({ code: 0 });
+    expect(await run('users add anna --no-password')).toMatchObject({ code: 0 });
   });
 });
 

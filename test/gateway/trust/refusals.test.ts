@@ -76,7 +76,9 @@ describe('what a refused client is told', () => {
     });
     const sent = { 'x-user-id': 'sent-user', 'x-s': 'sent-secret', origin: 'https://sent.example' };
     for (const secret of ['sent-secret', 'hidden-secret']) {
-      const told = JSON.stringify(judge(config, headers({ ...sent, 'x-s': secret })));
+      const decision = judge(config, headers({ ...sent, 'x-s': secret }));
+      if (decision.ok) throw new Error('it was let in');
+      const told = JSON.stringify([decision.error, decision.closeReason]);
       expect(told).not.toMatch(/hidden-|hidden\.|sent-|sent\./);
     }
   });
