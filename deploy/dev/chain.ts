@@ -1,6 +1,6 @@
 /** The whole chain on one machine: gateway, portal, refusal service and front, started in this order. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRefusals } from '../edge/refusals.ts';
 import { renderMap } from '../nginx/map.ts';
@@ -93,7 +93,7 @@ async function startParts(
       ...(name === 'portal' && { logFile: join(folder, 'portal.log') }),
     });
   const command: Command = (args) => portalCommand('portal-commands', args).output();
-  await seed(command, { instance, userId, backend: `127.0.0.1:${gatewayPort}` });
+  await seed(command, { database, instance, userId, backend: `127.0.0.1:${gatewayPort}` });
   const portal = portalCommand('portal', ['serve']);
   stops.push(() => portal.stop());
   const portalPort = portOf(await portal.logged('listening'));
@@ -162,9 +162,15 @@ type Command = (args: readonly string[]) => Promise<string>;
 /** What is there already stays as it is. */
 async function seed(
   command: Command,
-  { instance, userId, backend }: { instance: DemoInstance; userId: string; backend: string },
+  {
+    database,
+    instance,
+    userId,
+    backend,
+  }: { database: string; instance: DemoInstance; userId: string; backend: string },
 ): Promise<void> {
   const has = async (what: string, id: string) =>
+    existsSync(database) &&
     (await command([what, 'list'])).split('\n').some((line) => line.split(/\s+/, 1)[0] === id);
   if (!(await has('users', userId))) {
     // A ticket signs in; `oc-portal users password` sets a password.

@@ -24,6 +24,7 @@ Usage:
   oc-portal grants add|remove USER INSTANCE       removing ends sockets
   oc-portal grants list [--json]
 
+  oc-portal db backup FILE                        copy the database, also while it is served
   oc-portal nginx-map                             print oc-ws-map.conf of the enabled instances
   oc-portal contract-test --base-url URL --internal-url URL --secret-file FILE
                   (--token-file FILE | --username NAME) --instance ID
@@ -140,6 +141,11 @@ const COMMANDS: Readonly<Record<string, Command<Io, Flags>>> = {
     flags: ['config', 'json'],
     words: [],
     run: async (io, flags) => (await import('./grants.ts')).listGrants(io, flags),
+  },
+  'db backup': {
+    flags: ['config'],
+    words: ['FILE'],
+    run: async (io, flags, [to = '']) => (await import('./db.ts')).backupDatabase(io, flags, to),
   },
   'nginx-map': {
     flags: ['config'],

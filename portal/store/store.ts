@@ -1,5 +1,6 @@
 /** The portal's database: its tables, and transactions over them. */
 
+import { backup } from './backup.ts';
 import { openDatabase, openHasty } from './database.ts';
 import { createInstances } from './instances.ts';
 import { createLogins } from './logins.ts';
@@ -35,6 +36,7 @@ export function openStore(path: string) {
     transaction: <T>(work: () => T): T => db.transaction(work).immediate(),
     /** Whether the file takes writes, as of now or of a second ago. */
     isWritable: createProbe(probing),
+    backup: (to: string): Promise<void> => backup(db, to),
     close(): void {
       probing.close();
       hasty.close();

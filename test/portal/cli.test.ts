@@ -166,6 +166,23 @@ describe('oc-portal', () => {
   });
 });
 
+test('a backup made while the portal serves holds what was changed until then, and can take its place', async () => {
+  const { folder, config, run, all } = await workspace();
+  await all('users add anna --no-password', 'instances add oc-a --backend 127.0.0.1:1');
+  const portal = await startPortalProcess(config);
+  await all('grants add anna oc-a');
+  const copy = join(folder, 'copy.db');
+  expect(await run(`db backup ${copy}`)).toEqual({ code: 0, stdout: `${copy}\n`, stderr: '' });
+  expect((await stat(copy)).mode & 0o777).toBe(0o600);
+  const again = await run(`db backup ${copy}`);
+  expect(again).toMatchObject({ code: 1, stdout: '' });
+  expect(again.stderr).toContain('exists already');
+  expect((await run(`db backup ${folder}/no/where.db`)).stderr).toContain('could not be written');
+  await portal.stop();
+  const restored = await workspace({ database: copy });
+  expect((await restored.run('grants list')).stdout).toContain('anna');
+});
+
 describe('users', MANY_PROCESSES, () => {
   test('are added with a password from standard input, listed, disabled, enabled', async () => {
     const { run } = await workspace();
