@@ -4,6 +4,7 @@ import { report } from '../providers/breaker.ts';
 import { fitToModel } from '../providers/capabilities.ts';
 import type { ProviderEvent, ProviderRequest, StopReason } from '../providers/contract.ts';
 import type { ProviderFailure } from '../providers/errors.ts';
+import { createFairQueue } from '../providers/fair-queue.ts';
 import { retryDelay } from '../providers/retry.ts';
 import type { ConfiguredModel } from './definition.ts';
 import type { Endpoint, EndpointSource } from './endpoints.ts';
@@ -18,6 +19,8 @@ export interface ModelCall {
   turnOf: string;
   /** Names the run in the log. */
   runId: string;
+  /** How much of the store the request may hold. */
+  bytes: number;
   /** Told which model is tried now. */
   onModel: (model: ConfiguredModel) => void;
   /** Called for every event but the terminal one, synchronously, in order. */
@@ -39,9 +42,19 @@ export interface ModelCallerOptions {
   log: (fields: object) => void;
   /** Uniform in [0, 1): jitter. */
   random?: () => number;
+  /** Bytes of requests that may be under way at once; those below 1 MiB are not counted. */
+  maxRequestBytes?: number;
   /** Resolves with true after that many milliseconds, with false as soon as the signal aborts. */
   pause?: (ms: number, signal: AbortSignal) => Promise<boolean>;
 }
+
+/**
+ * Of requests that upstreams have not taken yet: in base64 and JSON they are in memory more than once, and a model
+ * takes seconds to read images. Beyond that they wait, or a few dozen conversations with pictures would fill the heap.
+ */
+const MAX_REQUEST_BYTES = 256 * 1024 * 1024;
+const LARGE_BYTES = 1024 * 1024;
+const MAX_WAITING = 10_000;
 
 interface Attempt {
   result: ModelResult;
@@ -54,7 +67,13 @@ interface Attempt {
 }
 
 export function createModelCaller(options: ModelCallerOptions): ModelCaller {
-  const { log, random = Math.random, pause = waited } = options;
+  const {
+    log,
+    random = Math.random,
+    pause = waited,
+    maxRequestBytes = MAX_REQUEST_BYTES,
+  } = options;
+  const memory = createFairQueue({ limit: maxRequestBytes, maxWaiting: MAX_WAITING });
 
   /** Tries one model until it answers, or further tries are of no use. */
   async function tryModel(
@@ -77,7 +96,7 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     }
   }
 
-  return async (call) => {
+  async function tryModels(call: ModelCall): Promise<ModelResult> {
     let last: Attempt = { result: { type: 'error', failure: NO_MODEL }, answered: false };
     for (const [index, model] of call.models.entries()) {
       const tried = await tryModel(model, call, index === call.models.length - 1);
@@ -89,6 +108,28 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
       if (!mayFailOver || call.signal.aborted) break;
     }
     return last.result;
+  }
+
+  return async (call) => {
+    if (call.bytes < LARGE_BYTES) return tryModels(call);
+    const admission = await memory.enter(call.turnOf, call.signal, call.bytes);
+    if (admission.outcome !== 'admitted') {
+      const [model] = call.models;
+      const refused = admission.outcome === 'aborted' ? aborted : busy;
+      return { type: 'error', failure: model ? refused(model) : NO_MODEL };
+    }
+    try {
+      return await tryModels({
+        ...call,
+        onEvent(event) {
+          // Upstream has it, and here it was let go.
+          admission.release();
+          call.onEvent(event);
+        },
+      });
+    } finally {
+      admission.release();
+    }
   };
 }
 

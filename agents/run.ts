@@ -4,6 +4,7 @@ import type { StopReason, Usage } from '../providers/contract.ts';
 import type { ProviderFailure } from '../providers/errors.ts';
 import { type AnswerBuilder, createAnswer } from './answer.ts';
 import type { AgentDefinition, ConfiguredModel } from './definition.ts';
+import { imageBudget } from './image-budget.ts';
 import type { ModelCaller } from './model-call.ts';
 import type { Principal } from './principal.ts';
 import type { Answer, MessageRecord, RunRecord, SessionStore } from './sessions/store.ts';
@@ -250,6 +251,7 @@ async function stream(
     signal: run.signal,
     turnOf: run.principal.userId,
     runId: run.record.runId,
+    bytes: Math.min(store.sessionBytes(run.principal, run.record.sessionKey), imageBudget(agent)),
     onModel(model) {
       run.model = model;
       // What a failed attempt had counted is not this model's.

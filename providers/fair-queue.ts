@@ -13,20 +13,27 @@ export type Admission =
   | { outcome: 'full' };
 
 export interface FairQueue {
-  /** Resolves when it is this caller's turn. Never rejects. */
-  enter(key: string, signal: AbortSignal): Promise<Admission>;
+  /**
+   * Resolves when it is this caller's turn. Never rejects. What weighs more than the limit has its turn when nothing
+   * else is at work.
+   */
+  enter(key: string, signal: AbortSignal, weight?: number): Promise<Admission>;
+  /** The weight of all that is at work. */
   active(): number;
   waiting(): number;
 }
 
 export interface FairQueueOptions {
-  /** At work at once. */
+  /** At work at once, by weight: of each it is 1, if nothing else is said. */
   limit: number;
   /** In the queue, all keys together. */
   maxWaiting: number;
 }
 
-type Waiter = () => void;
+interface Waiter {
+  readonly weight: number;
+  begin(): void;
+}
 
 /** Each operation costs the same however many wait. */
 export function createFairQueue({ limit, maxWaiting }: FairQueueOptions): FairQueue {
@@ -35,10 +42,14 @@ export function createFairQueue({ limit, maxWaiting }: FairQueueOptions): FairQu
   let active = 0;
   let waiting = 0;
 
+  const fits = (weight: number): boolean => active === 0 || active + weight <= limit;
+
+  /** None if the one whose turn it is does not fit yet: nobody overtakes it. */
   const next = (): Waiter | undefined => {
     for (const [key, waiters] of turns) {
-      turns.delete(key);
       for (const waiter of waiters) {
+        if (!fits(waiter.weight)) return undefined;
+        turns.delete(key);
         waiters.delete(waiter);
         if (waiters.size > 0) turns.set(key, waiters);
         return waiter;
@@ -46,22 +57,25 @@ export function createFairQueue({ limit, maxWaiting }: FairQueueOptions): FairQu
     }
     return undefined;
   };
+  const serve = (): void => {
+    for (let waiter = next(); waiter; waiter = next()) waiter.begin();
+  };
 
-  const admit = (): Admission => {
-    active += 1;
+  const admit = (weight: number): Admission => {
+    active += weight;
     let released = false;
     return {
       outcome: 'admitted',
       release() {
         if (released) return;
         released = true;
-        active -= 1;
-        next()?.();
+        active -= weight;
+        serve();
       },
     };
   };
 
-  const wait = (key: string, signal: AbortSignal) =>
+  const wait = (key: string, signal: AbortSignal, weight: number) =>
     new Promise<Admission>((resolve) => {
       const waiters = turns.get(key) ?? new Set();
       turns.set(key, waiters);
@@ -71,21 +85,23 @@ export function createFairQueue({ limit, maxWaiting }: FairQueueOptions): FairQu
         signal.removeEventListener('abort', abort);
         resolve(admission);
       };
-      const turn = () => leave(admit());
+      const turn = { weight, begin: () => leave(admit(weight)) };
       const abort = () => {
         waiters.delete(turn);
         if (waiters.size === 0) turns.delete(key);
         leave({ outcome: 'aborted' });
+        // It may have been what the others could not overtake.
+        serve();
       };
       waiters.add(turn);
       signal.addEventListener('abort', abort, { once: true });
     });
 
   return {
-    async enter(key, signal) {
+    async enter(key, signal, weight = 1) {
       if (signal.aborted) return { outcome: 'aborted' };
-      if (active < limit) return admit();
-      return waiting >= maxWaiting ? { outcome: 'full' } : wait(key, signal);
+      if (waiting === 0 && fits(weight)) return admit(weight);
+      return waiting >= maxWaiting ? { outcome: 'full' } : wait(key, signal, weight);
     },
     active: () => active,
     waiting: () => waiting,

@@ -110,6 +110,11 @@ export function createSessionTable(db: Db) {
     )
     .pluck();
   const grow = db.prepare('UPDATE sessions SET bytes = bytes + @bytes WHERE id = @id');
+  const bytesOf = db
+    .prepare<[string, string, string], number>(
+      'SELECT bytes FROM sessions WHERE user_id = ? AND instance_id = ? AND session_key = ?',
+    )
+    .pluck();
   const storedBytes = db
     .prepare<[string], number>('SELECT bytes FROM stored_bytes WHERE user_id = ?')
     .pluck();
@@ -166,6 +171,10 @@ export function createSessionTable(db: Db) {
     },
 
     read: (id: number): SessionRow | undefined => byNumber.get(id),
+
+    /** What it holds, in bytes; 0 where there is none. */
+    bytesOf: ({ userId, instanceId }: Principal, key: string): number =>
+      bytesOf.get(userId, instanceId, key) ?? 0,
 
     advance(id: number, to: Advance): void {
       const { agentId = null, title = null, isFirst = false } = to;

@@ -193,6 +193,8 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       return row && toSession(row);
     }),
 
+    sessionBytes: guarded((principal, key) => sessions.bytesOf(principal, key)),
+
     list: guarded((principal, query) => {
       const { rows, total } = sessions.list(principal, query);
       return { sessions: rows.map(toSession), total };

@@ -328,6 +328,8 @@ export interface SessionStore {
     principal: Principal,
     query: SessionQuery,
   ): { sessions: readonly SessionRecord[]; total: number };
+  /** What the session holds, all branches and attachments included; 0 if there is none. */
+  sessionBytes(principal: Principal, key: string): number;
   history(principal: Principal, key: string, query: HistoryQuery): HistoryPage | undefined;
   /** Any message of the session, on whatever branch. */
   message(principal: Principal, key: string, messageId: string): MessageRecord | undefined;

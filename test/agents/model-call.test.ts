@@ -72,6 +72,7 @@ function scene(
       signal: controller.signal,
       turnOf: 'alice',
       runId: 'run',
+      bytes: 0,
       onModel: () => {},
       onEvent: (event) => {
         if (event.type !== 'start') happened.push(event.type);
@@ -114,6 +115,65 @@ describe('a model that fails before it says anything', () => {
       expect(await result()).toMatchObject({ type: 'error', failure: { kind } });
       expect(happened).toEqual(['asked first']);
     },
+  );
+});
+
+test('requests that are large wait for each other until upstream has them, small ones for nobody', async () => {
+  const MIB = 1024 * 1024;
+  const asked: string[] = [];
+  const gates = new Map<string, PromiseWithResolvers<void>>();
+  const gateOf = (name: string, step: string) => {
+    const key = `${name} ${step}`;
+    const known = gates.get(key) ?? Promise.withResolvers<void>();
+    gates.set(key, known);
+    return known;
+  };
+  const callModel = createModelCaller({
+    endpoint: async () => ({
+      async *adapter({ system }) {
+        asked.push(system);
+        await gateOf(system, 'head').promise;
+        yield { type: 'start' };
+        await gateOf(system, 'end').promise;
+        yield { type: 'done', stopReason: 'stop' };
+      },
+      breaker: createBreaker({ ...DEFAULT_BREAKER, now: () => 0 }),
+      queue: createFairQueue({ limit: 100, maxWaiting: 1 }),
+    }),
+    log: () => {},
+    maxRequestBytes: 10 * MIB,
+  });
+  const endpoint = { id: 'p', baseUrl: '', apiKey: '', headers: {}, silenceMs: 1_000 };
+  const model: ConfiguredModel = {
+    ref: 'p/m',
+    api: 'demo',
+    endpoint,
+    info: MODEL,
+    maxConcurrentCalls: 1,
+    name: 'm',
+  };
+  const ask = (name: string, bytes: number) =>
+    callModel({
+      models: [model],
+      request: () => request({ system: name }),
+      signal: new AbortController().signal,
+      turnOf: name,
+      runId: name,
+      bytes,
+      onModel: () => {},
+      onEvent: () => {},
+    });
+  const answers = [ask('a', 6 * MIB), ask('b', 6 * MIB), ask('c', 1_000)];
+  await vi.waitFor(() => expect(asked.toSorted()).toEqual(['a', 'c']));
+  // It has been taken: its answer goes on, and the next one is sent.
+  gateOf('a', 'head').resolve();
+  await vi.waitFor(() => expect(asked).toContain('b'));
+  for (const name of ['a', 'b', 'c']) {
+    gateOf(name, 'head').resolve();
+    gateOf(name, 'end').resolve();
+  }
+  expect(await Promise.all(answers)).toEqual(
+    answers.map(() => ({ type: 'done', stopReason: 'stop' })),
   );
 });
 

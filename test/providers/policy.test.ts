@@ -233,10 +233,38 @@ describe('the fair queue', () => {
     expect(queue.active()).toBe(0);
   });
 
+  it('lets nobody overtake what is too heavy for now, nor holds anybody up for one that leaves', async () => {
+    const queue = createFairQueue({ limit: 10, maxWaiting: 100 });
+    const begun: string[] = [];
+    const enter = async (name: string, weight: number, signal = unaborted) => {
+      const admission = await queue.enter(name, signal, weight);
+      if (admission.outcome === 'admitted') begun.push(name);
+      return admission;
+    };
+    const first = await enter('a', 6);
+    const leaving = new AbortController();
+    const heavy = enter('b', 8, leaving.signal);
+    const light = enter('c', 2);
+    await Promise.resolve();
+    expect(begun).toEqual(['a']);
+    leaving.abort();
+    await light;
+    expect([begun, await heavy]).toEqual([['a', 'c'], { outcome: 'aborted' }]);
+    // What is heavier than all has its turn alone.
+    const whole = enter('d', 99);
+    release(await light);
+    release(first);
+    await whole;
+    expect(queue.active()).toBe(99);
+    release(await whole);
+    expect([queue.active(), queue.waiting()]).toEqual([0, 0]);
+  });
+
   it('never exceeds its limit and serves everyone who stays, whatever happens', async () => {
     const visitor = record({
       key: constantFrom('a', 'b', 'c'),
       stays: constantFrom(true, true, false),
+      share: constantFrom(1, 2),
     });
     await assert(
       asyncProperty(
@@ -245,9 +273,9 @@ describe('the fair queue', () => {
         async (limit, visitors) => {
           const queue = createFairQueue({ limit, maxWaiting: 100 });
           let most = 0;
-          const visits = visitors.map(async ({ key, stays }) => {
+          const visits = visitors.map(async ({ key, stays, share }) => {
             const controller = new AbortController();
-            const entering = queue.enter(key, controller.signal);
+            const entering = queue.enter(key, controller.signal, Math.min(share, limit));
             if (!stays) controller.abort();
             const admission = await entering;
             most = Math.max(most, queue.active());
