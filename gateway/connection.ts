@@ -399,8 +399,9 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     return this.#socket.bufferedBytes() + length > maxBufferedBytes;
   }
 
-  /** The operator must be able to see why a page fails; trust's own rule was logged at the upgrade. */
+  /** The operator must be able to see why a page fails. What trust refused was logged at the upgrade, by its rule. */
   #logRefusal(error: ProtocolError): void {
+    if (!this.#decision.ok) return;
     this.#deps.services.log.warn({
       event: 'handshake_refused',
       connId: this.id,

@@ -54,6 +54,10 @@ export interface Claims {
   loosen(principal: Principal): void;
 }
 
+function toldOf({ error: { details, message } }: TrustDecision & { ok: false }): unknown {
+  return details?.['authReason'] ?? details?.['reason'] ?? message;
+}
+
 export function createGate(config: () => Config, log: Logger, claims: Claims): Gate {
   const sockets = createSockets(() => config().gateway.limits);
   let policy = compileTrust(config().gateway);
@@ -67,6 +71,8 @@ export function createGate(config: () => Config, log: Logger, claims: Claims): G
       ...(decision.header !== undefined && { header: decision.header }),
       ...(decision.user !== undefined && { user: decision.user }),
       ...(decision.instance !== undefined && { instance: decision.instance }),
+      // What a page shows, so that whoever reports it can be found here.
+      ...(decision.stage === 'handshake' && { told: toldOf(decision) }),
       ...(decision.requestId !== undefined && { requestId: decision.requestId }),
     });
   }

@@ -74,6 +74,7 @@ test('who is refused is named in the log, as far as the proxy could be believed'
   expect(await strict.logged('refused', { user: 'alice' })).toMatchObject({
     rule: 'instance_unknown',
     instance: 'oc-nowhere',
+    told: 'trusted_proxy_instance_unknown',
   });
 });
 
