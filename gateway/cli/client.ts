@@ -31,7 +31,7 @@ interface ServerFrame {
   id?: string;
   ok?: boolean;
   payload?: unknown;
-  error?: { message: string };
+  error?: { message: string; details?: unknown };
   event?: string;
 }
 
@@ -110,7 +110,7 @@ function connectTo(url: string, options: ClientOptions): Promise<Client> {
         const waiting = pending.get(frame.id ?? '');
         pending.delete(frame.id ?? '');
         if (frame.ok) waiting?.resolve(frame.payload);
-        else waiting?.reject(new Error(frame.error?.message ?? 'refused'));
+        else waiting?.reject(new Error(refusalIn(frame)));
       } else if (frame.event === 'connect.challenge') {
         shakeHands().catch(reject);
       } else {
@@ -130,6 +130,13 @@ function connectTo(url: string, options: ClientOptions): Promise<Client> {
       else reject(new Error(`the gateway closed the connection: ${code} ${why}`));
     });
   });
+}
+
+/** With the rule that refused, where there is one: the message alone says "unauthorized". */
+function refusalIn({ error }: ServerFrame): string {
+  const { authReason } = recordOf(error?.details);
+  const message = error?.message ?? 'refused';
+  return typeof authReason === 'string' ? `${message} (${authReason})` : message;
 }
 
 function mainSessionKeyOf(hello: unknown): string {

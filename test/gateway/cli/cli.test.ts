@@ -332,4 +332,16 @@ describe('chat', () => {
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('gateway.trustedProxies');
   });
+
+  test('says by which rule it was refused', async () => {
+    const gateway = await startGateway({
+      config: testConfig({ gateway: { instances: { 'oc-a': 'main' } } }),
+    });
+    const words = ['chat', 'hi', '--port', String(gateway.port), '--instance', 'oc-nowhere'];
+    const { code, stderr } = await runCommand(words, {
+      env: { OPENCLAW_STATE_DIR: gateway.stateDir },
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain('unauthorized (trusted_proxy_instance_unknown)');
+  });
 });
