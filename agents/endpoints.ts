@@ -28,14 +28,16 @@ interface Provider {
   identity: string;
   /** One for all models, whatever the differences of the single model. */
   shared: Pick<Endpoint, 'breaker' | 'queue'>;
+  /** Read by the queue. */
+  limit: { calls: number };
   /** By the differences of the model. */
   endpoints: Map<string, Promise<Endpoint>>;
   usedAt: number;
 }
 
 /**
- * A provider whose configuration changes is made anew; calls under way keep the old one, which is
- * dropped with the last of them. `now` is in milliseconds and never goes back.
+ * A provider whose configuration changes is made anew, but for its queue: calls under way keep the old one, which is
+ * dropped with the last of them, and count. `now` is in milliseconds and never goes back.
  */
 export function createEndpoints(now: () => number = () => performance.now()): EndpointSource {
   const providers = new Map<string, Provider>();
@@ -52,11 +54,15 @@ export function createEndpoints(now: () => number = () => performance.now()): En
     for (const [id, { usedAt: last }] of providers) {
       if (usedAt - last > UNUSED_MS) providers.delete(id);
     }
+    const limit = known?.limit ?? { calls: 0 };
+    limit.calls = model.maxConcurrentCalls;
     const shared = {
       breaker: createBreaker({ ...DEFAULT_BREAKER, now }),
-      queue: createFairQueue({ limit: model.maxConcurrentCalls, maxWaiting: MAX_WAITING }),
+      queue:
+        known?.shared.queue ??
+        createFairQueue({ limit: () => limit.calls, maxWaiting: MAX_WAITING }),
     };
-    const provider = { identity, shared, endpoints: new Map(), usedAt };
+    const provider = { identity, shared, limit, endpoints: new Map(), usedAt };
     providers.set(endpoint.id, provider);
     return provider;
   }

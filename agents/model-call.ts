@@ -38,6 +38,8 @@ export type ModelCaller = (call: ModelCall) => Promise<ModelResult>;
 
 export interface ModelCallerOptions {
   endpoint: EndpointSource;
+  /** The model as it is configured now, if it still is: an edit may come while a call waits for its turn. */
+  current?: (model: ConfiguredModel) => ConfiguredModel;
   /** What was tried in vain, for the log. Ids, kinds and times; no message text. */
   log: (fields: object) => void;
   /** Uniform in [0, 1): jitter. */
@@ -71,9 +73,41 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     log,
     random = Math.random,
     pause = waited,
+    current = (model) => model,
     maxRequestBytes = MAX_REQUEST_BYTES,
   } = options;
-  const memory = createFairQueue({ limit: maxRequestBytes, maxWaiting: MAX_WAITING });
+  const memory = createFairQueue({ limit: () => maxRequestBytes, maxWaiting: MAX_WAITING });
+
+  /** One call, if the endpoint may be called now and when it is its turn. */
+  async function attemptOnce(
+    before: ConfiguredModel,
+    call: ModelCall,
+    isLast: boolean,
+  ): Promise<Attempt> {
+    const { breaker, queue } = await options.endpoint(before);
+    // Nobody waits for a turn at an endpoint that is left alone.
+    if (!isLast && breaker.state() === 'open') return notSent(resting(before));
+    const admission = await queue.enter(call.turnOf, call.signal);
+    if (admission.outcome !== 'admitted') {
+      return notSent(admission.outcome === 'aborted' ? aborted(before) : busy(before));
+    }
+    try {
+      const model = current(before);
+      const endpoint = await options.endpoint(model);
+      const permit = endpoint.breaker.admit(isLast);
+      if (!permit) return notSent(resting(model));
+      try {
+        call.onModel(model);
+        const attempt = await drive(endpoint, model, call);
+        report(permit, attempt.result.type === 'error' ? attempt.result.failure.kind : undefined);
+        return attempt;
+      } finally {
+        permit.abandoned();
+      }
+    } finally {
+      admission.release();
+    }
+  }
 
   /** Tries one model until it answers, or further tries are of no use. */
   async function tryModel(
@@ -81,9 +115,8 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     call: ModelCall,
     isLast: boolean,
   ): Promise<Attempt> {
-    const endpoint = await options.endpoint(model);
     for (let attempt = 1; ; attempt++) {
-      const tried = await attemptOnce(endpoint, model, call, isLast);
+      const tried = await attemptOnce(model, call, isLast);
       if (tried.answered || tried.result.type === 'done') return tried;
       const { failure } = tried.result;
       const { kind, status, provider } = failure;
@@ -131,35 +164,6 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
       admission.release();
     }
   };
-}
-
-/** One call, if the endpoint may be called now and when it is its turn. */
-async function attemptOnce(
-  endpoint: Endpoint,
-  model: ConfiguredModel,
-  call: ModelCall,
-  isLast: boolean,
-): Promise<Attempt> {
-  // Nobody waits for a turn at an endpoint that is left alone.
-  if (!isLast && endpoint.breaker.state() === 'open') return notSent(resting(model));
-  const admission = await endpoint.queue.enter(call.turnOf, call.signal);
-  if (admission.outcome !== 'admitted') {
-    return notSent(admission.outcome === 'aborted' ? aborted(model) : busy(model));
-  }
-  const permit = endpoint.breaker.admit(isLast);
-  if (!permit) {
-    admission.release();
-    return notSent(resting(model));
-  }
-  try {
-    call.onModel(model);
-    const attempt = await drive(endpoint, model, call);
-    report(permit, attempt.result.type === 'error' ? attempt.result.failure.kind : undefined);
-    return attempt;
-  } finally {
-    permit.abandoned();
-    admission.release();
-  }
 }
 
 async function drive(

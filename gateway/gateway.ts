@@ -119,6 +119,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     catalog: () => catalog,
     callModel: createModelCaller({
       endpoint: createEndpoints(),
+      current: (model) => catalog.models.get(model.ref) ?? model,
       log: (fields) => log.warn(fields),
     }),
     listener: logFailures(hub.listener, log),

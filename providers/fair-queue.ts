@@ -24,8 +24,8 @@ export interface FairQueue {
 }
 
 export interface FairQueueOptions {
-  /** At work at once, by weight: of each it is 1, if nothing else is said. */
-  limit: number;
+  /** At work at once, by weight: of each it is 1, if nothing else is said. Read anew whenever somebody comes or goes. */
+  limit: () => number;
   /** In the queue, all keys together. */
   maxWaiting: number;
 }
@@ -42,7 +42,7 @@ export function createFairQueue({ limit, maxWaiting }: FairQueueOptions): FairQu
   let active = 0;
   let waiting = 0;
 
-  const fits = (weight: number): boolean => active === 0 || active + weight <= limit;
+  const fits = (weight: number): boolean => active === 0 || active + weight <= limit();
 
   /** None if the one whose turn it is does not fit yet: nobody overtakes it. */
   const next = (): Waiter | undefined => {
@@ -100,6 +100,8 @@ export function createFairQueue({ limit, maxWaiting }: FairQueueOptions): FairQu
   return {
     async enter(key, signal, weight = 1) {
       if (signal.aborted) return { outcome: 'aborted' };
+      // The limit may have grown.
+      serve();
       if (waiting === 0 && fits(weight)) return admit(weight);
       return waiting >= maxWaiting ? { outcome: 'full' } : wait(key, signal, weight);
     },

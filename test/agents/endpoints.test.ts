@@ -33,8 +33,26 @@ test('a changed configuration takes the place of the old one, which is dropped',
   const old = await endpointOf(model('p', 'old'));
   const fresh = await endpointOf(model('p', 'new'));
   expect(fresh.adapter).not.toBe(old.adapter);
+  expect(fresh.breaker).not.toBe(old.breaker);
+  // What is under way by the old one is as much under way.
+  expect(fresh.queue).toBe(old.queue);
   expect(await endpointOf(model('p', 'new'))).toBe(fresh);
   expect(await endpointOf(model('p', 'old'))).not.toBe(old);
+});
+
+test('an edit changes how many calls may be under way, and nobody is left waiting for it', async () => {
+  const endpointOf = createEndpoints(() => 0);
+  const { signal } = new AbortController();
+  const { queue } = await endpointOf(model('p', 'key'));
+  for (let n = 0; n < 2; n++) await queue.enter('ann', signal);
+  const third = queue.enter('ann', signal);
+  expect([queue.active(), queue.waiting()]).toEqual([2, 1]);
+  await endpointOf({ ...model('p', 'key'), maxConcurrentCalls: 4 });
+  const fourth = queue.enter('bob', signal);
+  expect(await Promise.all([third, fourth])).toMatchObject([
+    { outcome: 'admitted' },
+    { outcome: 'admitted' },
+  ]);
 });
 
 test('what nobody has asked for in an hour is dropped when something new is made', async () => {

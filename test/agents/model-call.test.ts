@@ -42,7 +42,13 @@ function scene(
     const endpoint = { id, baseUrl: '', apiKey: '', headers: {}, silenceMs: 1_000 };
     return { ref: `${id}/m`, api: 'demo', endpoint, info, maxConcurrentCalls: 1, name: id };
   });
+  const made = new Map<string, Endpoint>();
   const endpointOf = ({ endpoint: { id } }: ConfiguredModel): Endpoint => {
+    const known = made.get(id) ?? make(id);
+    made.set(id, known);
+    return known;
+  };
+  const make = (id: string): Endpoint => {
     const left = [...(scripts[id] ?? [])];
     return {
       adapter: async function* () {
@@ -50,7 +56,7 @@ function scene(
         yield* left.shift() ?? answered;
       },
       breaker: createBreaker({ ...DEFAULT_BREAKER, now: () => 0 }),
-      queue: createFairQueue({ limit: 1, maxWaiting: 1 }),
+      queue: createFairQueue({ limit: () => 1, maxWaiting: 1 }),
     };
   };
   const controller = new AbortController();
@@ -138,7 +144,7 @@ test('requests that are large wait for each other until upstream has them, small
         yield { type: 'done', stopReason: 'stop' };
       },
       breaker: createBreaker({ ...DEFAULT_BREAKER, now: () => 0 }),
-      queue: createFairQueue({ limit: 100, maxWaiting: 1 }),
+      queue: createFairQueue({ limit: () => 100, maxWaiting: 1 }),
     }),
     log: () => {},
     maxRequestBytes: 10 * MIB,

@@ -4,7 +4,15 @@ import { expect, onTestFinished, test } from 'vitest';
 import { connectClient, connectParams, openClient } from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
 import { startGateway } from '../support/gateway.ts';
-import { startOpenAiUpstream } from '../support/upstream/openai.ts';
+import {
+  DONE,
+  events,
+  finish,
+  gate,
+  role,
+  startOpenAiUpstream,
+  text,
+} from '../support/upstream/openai.ts';
 import { connectAnywhere, startWorkers } from '../support/workers.ts';
 
 async function scene() {
@@ -24,6 +32,33 @@ test('another model answers after an edit, on the same socket', async () => {
   await client.say('main', 'after');
   const models = upstream.requests.map((each) => each.body as { model: string });
   expect(models.map((body) => body.model)).toEqual(['mock-1', 'mock-2']);
+});
+
+test('a call that waits for its turn is made as the configuration says when it comes', async () => {
+  const [before, after] = [await startOpenAiUpstream(), await startOpenAiUpstream()];
+  onTestFinished(async () => {
+    await before.close();
+    await after.close();
+  });
+  const hold = gate();
+  before.script(events(role(), text('first'), hold.promise, finish('stop'), DONE));
+  const provider = { maxConcurrentCalls: 1 };
+  const gateway = await startGateway({ config: testConfig({ upstream: before.url, provider }) });
+  const ann = await connectClient({ port: gateway.port, user: 'ann' });
+  const bob = await connectClient({ port: gateway.port, user: 'bob' });
+  const first = ann.say('main', 'holds the place', 'first');
+  await ann.event('chat', () => ann.text('first') === 'first');
+  const send = { sessionKey: 'main', message: 'waits', idempotencyKey: 'second' };
+  await bob.request('chat.send', send);
+  await gateway.writeConfig(testConfig({ upstream: after.url, provider }));
+  await gateway.logged('config_applied');
+  // Where there is room for it at once, it would have come before the other has ended.
+  expect((await bob.request('health')).ok).toBe(true);
+  expect(after.requests).toEqual([]);
+  hold.open();
+  expect(await first).toMatchObject({ state: 'final' });
+  await bob.event('chat', (each) => each.runId === 'second' && each.state === 'final');
+  expect([before.requests.length, after.requests.length]).toEqual([1, 1]);
 });
 
 test('SIGHUP reads the file at once', async () => {

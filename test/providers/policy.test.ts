@@ -194,7 +194,7 @@ function release(admission: Admission | undefined): void {
 
 describe('the fair queue', () => {
   it('serves keys in turn, each in its own order', async () => {
-    const queue = createFairQueue({ limit: 1, maxWaiting: 100 });
+    const queue = createFairQueue({ limit: () => 1, maxWaiting: 100 });
     const order: string[] = [];
     const first = await queue.enter('z', unaborted);
     const served = ['a1', 'a2', 'a3', 'b1', 'c1', 'b2'].map(async (name) => {
@@ -209,7 +209,7 @@ describe('the fair queue', () => {
   });
 
   it('lets go of whoever stops waiting', async () => {
-    const queue = createFairQueue({ limit: 1, maxWaiting: 100 });
+    const queue = createFairQueue({ limit: () => 1, maxWaiting: 100 });
     const first = await queue.enter('a', unaborted);
     const controller = new AbortController();
     const gone = queue.enter('a', controller.signal);
@@ -222,7 +222,7 @@ describe('the fair queue', () => {
   });
 
   it('is full at its bound', async () => {
-    const queue = createFairQueue({ limit: 1, maxWaiting: 1 });
+    const queue = createFairQueue({ limit: () => 1, maxWaiting: 1 });
     const first = await queue.enter('a', unaborted);
     const waits = queue.enter('a', unaborted);
     expect(await queue.enter('b', unaborted)).toEqual({ outcome: 'full' });
@@ -234,7 +234,7 @@ describe('the fair queue', () => {
   });
 
   it('lets nobody overtake what is too heavy for now, nor holds anybody up for one that leaves', async () => {
-    const queue = createFairQueue({ limit: 10, maxWaiting: 100 });
+    const queue = createFairQueue({ limit: () => 10, maxWaiting: 100 });
     const begun: string[] = [];
     const enter = async (name: string, weight: number, signal = unaborted) => {
       const admission = await queue.enter(name, signal, weight);
@@ -271,7 +271,7 @@ describe('the fair queue', () => {
         integer({ min: 1, max: 4 }),
         array(visitor, { maxLength: 30 }),
         async (limit, visitors) => {
-          const queue = createFairQueue({ limit, maxWaiting: 100 });
+          const queue = createFairQueue({ limit: () => limit, maxWaiting: 100 });
           let most = 0;
           const visits = visitors.map(async ({ key, stays, share }) => {
             const controller = new AbortController();
