@@ -83,6 +83,10 @@ export function loadSection(
 function told(io: Io, report: StoreReport): number {
   const { problems, users, sessions, messages, bytes } = report;
   for (const problem of problems) io.stderr.write(`${problem}\n`);
+  if (problems.length > 0) {
+    const cure = 'Stop the gateway and put a backup in its place: oc-gateway db restore FILE';
+    io.stderr.write(`The store is damaged. ${cure}\n`);
+  }
   const counts = `${users} users, ${sessions} sessions, ${messages} messages, ${mebibytes(bytes)}`;
   io.stdout.write(`${problems.length === 0 ? 'ok' : 'damaged'}: ${counts}\n`);
   return problems.length === 0 ? 0 : 1;

@@ -46,6 +46,9 @@ const SAMPLE_VALUES = { serverNames: ['localhost'], allowedOrigins: ['https://ap
 /** nginx's syntax does not depend on the secrets, so a check needs no right to read them. */
 const NO_SECRET = 'not-the-secret-0123456789';
 
+/** Of a file that is no map at all, each line is wrong. */
+const MOST_LINES = 20;
+
 /** Prints every problem of the map and the values, then what nginx says. Exit code 1 if there is any. */
 export async function nginxCheck(io: Io, flags: NginxFlags): Promise<number> {
   if (flags.map === undefined) return missing(io, 'check', '--map FILE');
@@ -58,7 +61,9 @@ export async function nginxCheck(io: Io, flags: NginxFlags): Promise<number> {
     const options = read.ok && flags.values !== undefined ? mapOptions(read.values) : {};
     const parsed = parseMap(map.text, options);
     if (!parsed.ok) {
-      problems.push(...parsed.problems.map((each) => `${flags.map}:${each.line}: ${each.message}`));
+      const lines = parsed.problems.map((each) => `${flags.map}:${each.line}: ${each.message}`);
+      problems.push(...lines.slice(0, MOST_LINES));
+      if (lines.length > MOST_LINES) problems.push(`and ${lines.length - MOST_LINES} more`);
     } else if (parsed.backends.size === 0) {
       problems.push(`${flags.map}: names no instance, so every socket would be refused`);
     }

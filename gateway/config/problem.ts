@@ -41,7 +41,9 @@ export function warning(place: Place | undefined, path: string, advice: Advice):
  */
 export function formatProblem({ severity, place, path, message, cure }: ConfigProblem): string {
   const what = severity === 'warning' ? `warning: ${message}` : message;
-  return oneLine(`${place ? `${formatPlace(place)}: ` : ''}${path}: ${what}; ${cure}`);
+  // The root has no path of its own.
+  const at = path === '' ? '(file)' : path;
+  return oneLine(`${place ? `${formatPlace(place)}: ` : ''}${at}: ${what}; ${cure}`);
 }
 
 /** The same form for a key that is ignored. */

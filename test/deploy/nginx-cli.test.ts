@@ -127,6 +127,14 @@ describe('nginx check', () => {
     });
   });
 
+  test('of a file that is no map at all it does not print every line', async () => {
+    const at = await files(VALUES);
+    await writeFile(at.map, 'no map\n'.repeat(1_000));
+    const { code, stderr } = await runCommand(['nginx', 'check', '--map', at.map]);
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n').at(-1)).toBe('and 980 more');
+  });
+
   test('an nginx that is named and not there is an error', async () => {
     const at = await files(VALUES);
     const result = await runCommand(['nginx', 'check', '--map', at.map], {

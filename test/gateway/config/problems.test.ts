@@ -25,7 +25,7 @@ describe('errors', () => {
   });
 
   test.each<[name: string, content: unknown, expected: string]>([
-    ['a file that is no object', '[]', ': a list is not an object'],
+    ['a file that is no object', '[]', '(file): a list is not an object'],
     ['null', '{ gateway: null }', 'gateway: null is not an object'],
     ['NaN', '{ gateway: { port: NaN } }', 'gateway.port: NaN is not a whole number'],
     ['a fraction', { gateway: { port: 1.5 } }, 'gateway.port: 1.5 is not a whole number'],
