@@ -96,7 +96,9 @@ function readJson(path: string): { ok: true; value: unknown } | { ok: false; mes
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EISDIR') return { ok: false, message: 'it is a folder; name the file in it' };
+    const missing = code === 'ENOENT';
     const cure =
       'name one with --config or OC_PORTAL_CONFIG (docs/portal-contract.md has a sample)';
     return {

@@ -9,6 +9,7 @@ const HELP = `oc-portal ${manifest.version} — who may talk to which agent inst
 
 Usage:
   oc-portal serve [--config FILE] [--port N]      serve (also without a command)
+  oc-portal config check                          print every problem of portal.json
 
   oc-portal users add ID [--name NAME] [--password-stdin | --no-password]
   oc-portal users list [--json]
@@ -65,6 +66,11 @@ const COMMANDS: Readonly<Record<string, Command<Io, Flags>>> = {
     flags: ['config', 'port'],
     words: [],
     run: async (io, flags) => (await import('./serve.ts')).serve(io, flags),
+  },
+  'config check': {
+    flags: ['config'],
+    words: [],
+    run: async (io, flags) => (await import('./config.ts')).checkConfig(io, flags),
   },
   'users add': {
     flags: ['config', 'name', 'password-stdin', 'no-password'],

@@ -100,6 +100,22 @@ describe('oc-portal', () => {
     expect(stderr).toContain('OC_PORTAL_CONFIG');
   });
 
+  test('config check reports every problem, and that there is none', async () => {
+    const good = await workspace();
+    expect(await good.run('config check')).toEqual({
+      code: 0,
+      stdout: `${good.config}: ok\n`,
+      stderr: '',
+    });
+    const bad = await workspace({ jwtSecret: '${UNSET}', database: undefined });
+    const { code, stdout, stderr } = await bad.run('config check');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('database: it is missing');
+    expect(stderr).toContain('jwtSecret: the environment has no UNSET');
+    const folder = await portalCommand(['config', 'check', '--config', bad.folder]);
+    expect(folder.stderr).toContain('it is a folder');
+  });
+
   test('serve reports every problem and starts nothing', async () => {
     const { config } = await workspace({ jwtSecret: '${UNSET}', database: undefined });
     const { code, stderr } = await portalCommand(['serve'], { config });
