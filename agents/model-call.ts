@@ -4,7 +4,7 @@ import { report } from '../providers/breaker.ts';
 import { fitToModel } from '../providers/capabilities.ts';
 import type { ProviderEvent, ProviderRequest, StopReason } from '../providers/contract.ts';
 import type { ProviderFailure } from '../providers/errors.ts';
-import { createFairQueue } from '../providers/fair-queue.ts';
+import { type Admission, createFairQueue } from '../providers/fair-queue.ts';
 import { retryDelay } from '../providers/retry.ts';
 import type { ConfiguredModel } from './definition.ts';
 import type { Endpoint, EndpointSource } from './endpoints.ts';
@@ -78,34 +78,41 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
   } = options;
   const memory = createFairQueue({ limit: () => maxRequestBytes, maxWaiting: MAX_WAITING });
 
-  /** One call, if the endpoint may be called now and when it is its turn. */
+  /** One call, if the endpoint may be called now, when it is its turn, and when there is room for the request. */
   async function attemptOnce(
-    before: ConfiguredModel,
+    configured: ConfiguredModel,
     call: ModelCall,
     isLast: boolean,
   ): Promise<Attempt> {
+    const before = current(configured);
     const { breaker, queue } = await options.endpoint(before);
     // Nobody waits for a turn at an endpoint that is left alone.
     if (!isLast && breaker.state() === 'open') return notSent(resting(before));
-    const admission = await queue.enter(call.turnOf, call.signal);
-    if (admission.outcome !== 'admitted') {
-      return notSent(admission.outcome === 'aborted' ? aborted(before) : busy(before));
-    }
+    return withAdmission(queue.enter(call.turnOf, call.signal), before, () => {
+      if (call.bytes < LARGE_BYTES) return send(current(before), call, isLast);
+      const room = memory.enter(call.turnOf, call.signal, call.bytes);
+      return withAdmission(room, before, (release) => {
+        const onEvent = (event: StreamEvent) => {
+          // Upstream has it, and here it was let go.
+          release();
+          call.onEvent(event);
+        };
+        return send(current(before), { ...call, onEvent }, isLast);
+      });
+    });
+  }
+
+  async function send(model: ConfiguredModel, call: ModelCall, isLast: boolean): Promise<Attempt> {
+    const endpoint = await options.endpoint(model);
+    const permit = endpoint.breaker.admit(isLast);
+    if (!permit) return notSent(resting(model));
     try {
-      const model = current(before);
-      const endpoint = await options.endpoint(model);
-      const permit = endpoint.breaker.admit(isLast);
-      if (!permit) return notSent(resting(model));
-      try {
-        call.onModel(model);
-        const attempt = await drive(endpoint, model, call);
-        report(permit, attempt.result.type === 'error' ? attempt.result.failure.kind : undefined);
-        return attempt;
-      } finally {
-        permit.abandoned();
-      }
+      call.onModel(model);
+      const attempt = await drive(endpoint, model, call);
+      report(permit, attempt.result.type === 'error' ? attempt.result.failure.kind : undefined);
+      return attempt;
     } finally {
-      admission.release();
+      permit.abandoned();
     }
   }
 
@@ -129,7 +136,7 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     }
   }
 
-  async function tryModels(call: ModelCall): Promise<ModelResult> {
+  return async (call) => {
     let last: Attempt = { result: { type: 'error', failure: NO_MODEL }, answered: false };
     for (const [index, model] of call.models.entries()) {
       const tried = await tryModel(model, call, index === call.models.length - 1);
@@ -141,29 +148,24 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
       if (!mayFailOver || call.signal.aborted) break;
     }
     return last.result;
-  }
-
-  return async (call) => {
-    if (call.bytes < LARGE_BYTES) return tryModels(call);
-    const admission = await memory.enter(call.turnOf, call.signal, call.bytes);
-    if (admission.outcome !== 'admitted') {
-      const [model] = call.models;
-      const refused = admission.outcome === 'aborted' ? aborted : busy;
-      return { type: 'error', failure: model ? refused(model) : NO_MODEL };
-    }
-    try {
-      return await tryModels({
-        ...call,
-        onEvent(event) {
-          // Upstream has it, and here it was let go.
-          admission.release();
-          call.onEvent(event);
-        },
-      });
-    } finally {
-      admission.release();
-    }
   };
+}
+
+/** Does `work` when it is its turn, which ends with it at the latest. */
+async function withAdmission(
+  entering: Promise<Admission>,
+  model: ConfiguredModel,
+  work: (release: () => void) => Promise<Attempt>,
+): Promise<Attempt> {
+  const admission = await entering;
+  if (admission.outcome !== 'admitted') {
+    return notSent(admission.outcome === 'aborted' ? aborted(model) : busy(model));
+  }
+  try {
+    return await work(admission.release);
+  } finally {
+    admission.release();
+  }
 }
 
 async function drive(

@@ -42,6 +42,8 @@ export interface GatewayOptions {
 
 export interface GatewayShare {
   generation: number;
+  /** Identity of the store's file, as the supervisor opened it. */
+  file: string | undefined;
   owner: number;
   /** Whether this one sees to retention. */
   retains: boolean;

@@ -10,6 +10,9 @@ export const UNREADABLE = {
   sentence: 'sent an answer that cannot be read',
 } as const;
 
+/** https://www.iana.org/assignments/http-parameters, content codings. */
+const PACKED = /\b(?:(?:x-)?(?:gzip|compress)|deflate|br|zstd)\b/i;
+
 /** What says why stands at the beginning. */
 const MAX_DOCUMENT_BYTES = 64 * 1024;
 
@@ -19,8 +22,8 @@ const MAX_DOCUMENT_BYTES = 64 * 1024;
  * base URL most often leads to a web interface.
  */
 export async function refuseDocument(response: Response, provider: string): Promise<void> {
-  const encoding = response.headers.get('content-encoding') ?? 'identity';
-  if (!/^identity$/i.test(encoding)) {
+  // Some say "none" of what is plain, to keep a proxy from packing it.
+  if (PACKED.test(response.headers.get('content-encoding') ?? '')) {
     const sentence = 'answered in a packed form, which nobody had asked for';
     throw new UpstreamFault({ known: { kind: 'unavailable', sentence } });
   }

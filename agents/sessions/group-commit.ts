@@ -7,6 +7,7 @@ import { createTurnBudget } from '../../providers/turn-budget.ts';
 import type { Db } from './database.ts';
 import { codeOf, faultOf } from './faults.ts';
 import type { LogSync } from './log-sync.ts';
+import { ELSEWHERE } from './place.ts';
 import { StoreUnavailableError } from './store.ts';
 
 /** Most operations of either kind in one commit: the rest waits for the next turn. */
@@ -341,10 +342,6 @@ export function createGroupCommit(db: Db, options: GroupCommitOptions = {}): Gro
     },
   };
 }
-
-const ELSEWHERE =
-  'The session store cannot save: its files were moved, replaced or removed while they were in use. ' +
-  'Put them back; or restart, and what stands there now is served.';
 
 function isBusy(error: unknown): boolean {
   return codeOf(error).startsWith('SQLITE_BUSY');

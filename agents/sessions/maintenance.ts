@@ -83,8 +83,9 @@ export async function backupStore(path: string, to: string): Promise<StoreReport
   const source = openReader(path);
   try {
     rmSync(unfinished, { force: true });
+    // Private before there is anything in it.
+    closeSync(openSync(unfinished, 'wx', 0o600));
     await source.backup(unfinished, { progress: () => BACKUP_STEP_PAGES });
-    chmodSync(unfinished, 0o600);
     const report = checkStore(unfinished);
     if (report.problems.length === 0) settle(unfinished, to);
     return report;

@@ -8,6 +8,10 @@ import { statSync } from 'node:fs';
 /** Milliseconds that an outcome stands, so that a commit costs no look at the file. */
 const STANDS_MS = 250;
 
+export const ELSEWHERE =
+  'The session store cannot save: its files were moved, replaced or removed while they were in use. ' +
+  'Put them back; or restart, and what stands there now is served.';
+
 /** @param now in milliseconds; never goes back. */
 export function createPlaceCheck(path: string, now: () => number): () => boolean {
   const files = [path, `${path}-wal`];
@@ -28,7 +32,8 @@ export function createPlaceCheck(path: string, now: () => number): () => boolean
   };
 }
 
-function identityOf(file: string): string | undefined {
+/** Which file stands there now; nothing if there is none. */
+export function identityOf(file: string): string | undefined {
   const found = statSync(file, { throwIfNoEntry: false });
   return found && `${found.dev}:${found.ino}`;
 }

@@ -17,7 +17,7 @@ import { createGroupCommit } from './group-commit.ts';
 import { lockStore, shareStore, type Unlock } from './lock.ts';
 import { createLogSync, type LogSync } from './log-sync.ts';
 import { createOneByOne } from './one-by-one.ts';
-import { createPlaceCheck } from './place.ts';
+import { createPlaceCheck, ELSEWHERE, identityOf } from './place.ts';
 import { guarded, guardedWalk, unreadable } from './read-guard.ts';
 import { type SessionRow, toMessage, toRun, toSession, toSpoken } from './records.ts';
 import { purge, removeSession } from './removal.ts';
@@ -30,6 +30,7 @@ import {
   type HistoryQuery,
   type SessionRecord,
   type SessionStore,
+  StoreFileError,
   StoreUnavailableError,
 } from './store.ts';
 import { createTranscriptTable } from './transcript-table.ts';
@@ -125,15 +126,24 @@ export function openSupervisedStore(
 }
 
 /**
- * A worker's, on a file that its supervisor has opened and migrated.
+ * A worker's, on the file that its supervisor has opened and migrated: `file` is its identity.
  *
- * @throws {StoreFileError} `in_use` if that supervisor is gone and another has taken its place.
+ * @throws {StoreFileError} `in_use` if that supervisor is gone and another has taken its place, `unusable` if another
+ *   file stands there by now, or none.
  */
 export function openWorkerStore(
-  options: { path: string; generation: number; owner: number } & SessionStoreOptions,
+  options: {
+    path: string;
+    file: string | undefined;
+    generation: number;
+    owner: number;
+  } & SessionStoreOptions,
 ): SessionStore {
   const unlock = shareStore(options.path, options.generation);
   try {
+    if (identityOf(options.path) !== options.file) {
+      throw new StoreFileError('unusable', options.path, ELSEWHERE);
+    }
     const sharing: Sharing = { role: 'worker', owner: options.owner };
     return createSessionStore(openDatabase(options.path), { ...options, unlock, sharing });
   } catch (error) {

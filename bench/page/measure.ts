@@ -1,14 +1,18 @@
 /** What the page costs its browser: while an answer streams, and until it can be used. */
 
+import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Browser, chromium } from 'playwright-core';
 import { TOKEN_MS, TOKENS } from './texts.ts';
+
+/** Debian's, whole or without a browser's windows: the engine is the same. */
+const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-headless-shell'];
 
 const QUARTER = TOKENS / 4;
 
 export function launch(): Promise<Browser> {
   return chromium.launch({
-    executablePath: '/usr/bin/chromium',
+    executablePath: PROGRAMS.find((path) => existsSync(path)) ?? 'chromium',
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
   });
 }

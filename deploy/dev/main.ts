@@ -81,12 +81,13 @@ async function run(flags: Flags): Promise<number> {
   const lock = lockFolder(folder);
   let interrupted = false;
   const stopped = new Promise<undefined>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => {
-        interrupted = true;
-        done(undefined);
-      });
-    }
+    const interrupt = () => {
+      interrupted = true;
+      done(undefined);
+    };
+    process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+    // A terminal that is closed says so more than once, and the second time is no insisting.
+    process.on('SIGHUP', interrupt);
   });
   try {
     const chain = await startChain(await chainOptions(flags, folder));

@@ -1,5 +1,6 @@
 /** What follows from a configuration: pure functions that the rest of the gateway asks. */
 
+import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isIPv6, isLoopback, parseNetwork } from './formats.ts';
@@ -21,7 +22,17 @@ export function stateDirectory(env: Environment): string {
 /** Absolute path of the SQLite file; relative ones start in the state directory. */
 export function storagePath(config: Config, env: Environment): string {
   const { path } = config.gateway.storage;
-  return resolve(stateDirectory(env), expandHome(path ?? 'oc-gateway.sqlite', env));
+  return real(resolve(stateDirectory(env), expandHome(path ?? 'oc-gateway.sqlite', env)));
+}
+
+/** SQLite puts its log beside the file that a link leads to, and so does who looks for it, or locks it. */
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It is not there yet.
+    return path;
+  }
 }
 
 /** `~` and `~/…` as a shell reads them; HOME first, as there. */

@@ -15,6 +15,8 @@ export interface Assignment {
   /** 0 picks a free one. */
   port: number;
   databasePath: string;
+  /** Identity of that file, as the supervisor opened it. */
+  file: string | undefined;
   config: Config;
 }
 

@@ -8,6 +8,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Principal } from '../../agents/principal.ts';
 import { createLeases, leasesPath, removeLeases } from '../../agents/sessions/leases.ts';
+import { identityOf } from '../../agents/sessions/place.ts';
 import { openSupervisedStore } from '../../agents/sessions/sqlite-store.ts';
 import { type SessionStore, StoreFileError } from '../../agents/sessions/store.ts';
 import { type Admin, type DeletedUser, startAdmin } from '../admin.ts';
@@ -47,6 +48,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const { config, databasePath, log } = options;
   const generation = randomInt(1, HIGHEST_GENERATION);
   const store = await openStore(databasePath, generation, log);
+  const file = identityOf(databasePath);
   const leases = leasesPath(databasePath);
   const { interrupted, queued } = await store.recover(Date.now());
   createLeases(leases, distinct(queued.map(({ principal }) => principal)));
@@ -55,7 +57,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     size: options.workers,
     port: options.port,
     spawn: () => spawnWorker(options.env),
-    assignment: () => ({ generation, host: options.host, databasePath, config: config() }),
+    assignment: () => ({ generation, host: options.host, databasePath, file, config: config() }),
     hasLeftOver: queued.length > 0,
     log,
   });

@@ -81,7 +81,7 @@ async function open(
   config: () => Config,
   log: Logger,
 ): Promise<Gateway | undefined> {
-  const { host, databasePath, generation, owner } = assignment;
+  const { host, databasePath, file, generation, owner } = assignment;
   try {
     return await startGateway({
       config,
@@ -92,6 +92,7 @@ async function open(
       log,
       share: {
         generation,
+        file,
         owner,
         retains: assignment.worker === 0,
         onSessionRemoved: (session) => report({ type: 'sessionRemoved', session }),

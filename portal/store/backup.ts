@@ -1,6 +1,6 @@
 /** A copy of the portal's database, while it is used. */
 
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { DatabaseFileError, type Db } from './database.ts';
 
 /**
@@ -18,8 +18,9 @@ export async function backup(db: Db, to: string): Promise<void> {
   const unfinished = `${to}.unfinished`;
   try {
     rmSync(unfinished, { force: true });
+    // Before there is anything in it.
+    closeSync(openSync(unfinished, 'wx', 0o600));
     await db.backup(unfinished);
-    chmodSync(unfinished, 0o600);
     const file = openSync(unfinished, 'r+');
     fsyncSync(file);
     closeSync(file);

@@ -124,6 +124,51 @@ describe('a model that fails before it says anything', () => {
   );
 });
 
+test('after an edit no call goes by what was configured before, and nothing of that is taken up again', async () => {
+  const endpoint = { id: 'p', baseUrl: '', apiKey: 'old', headers: {}, silenceMs: 1_000 };
+  const model: ConfiguredModel = {
+    ref: 'p/m',
+    api: 'demo',
+    endpoint,
+    info: MODEL,
+    maxConcurrentCalls: 1,
+    name: 'm',
+  };
+  let configured = model;
+  const keys: string[] = [];
+  const callModel = createModelCaller({
+    current: () => configured,
+    endpoint: async ({ endpoint: { apiKey } }) => {
+      keys.push(apiKey);
+      return {
+        async *adapter() {
+          yield apiKey === 'old' ? failed() : { type: 'done', stopReason: 'stop' };
+        },
+        breaker: createBreaker({ ...DEFAULT_BREAKER, now: () => 0 }),
+        queue: createFairQueue({ limit: () => 1, maxWaiting: 1 }),
+      };
+    },
+    log: () => {},
+    async pause() {
+      configured = { ...model, endpoint: { ...endpoint, apiKey: 'new' } };
+      keys.length = 0;
+      return true;
+    },
+  });
+  const result = await callModel({
+    models: [model],
+    request: (asked) => request({ model: asked.info }),
+    signal: new AbortController().signal,
+    turnOf: 'ann',
+    runId: 'run',
+    bytes: 0,
+    onModel: () => {},
+    onEvent: () => {},
+  });
+  expect(result).toEqual({ type: 'done', stopReason: 'stop' });
+  expect(new Set(keys)).toEqual(new Set(['new']));
+});
+
 test('requests that are large wait for each other until upstream has them, small ones for nobody', async () => {
   const MIB = 1024 * 1024;
   const asked: string[] = [];

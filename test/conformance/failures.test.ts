@@ -145,6 +145,15 @@ describe.each(APIS)('%s', async (api) => {
       },
     );
 
+    it('an answer that is said to be packed by nothing is read', async () => {
+      const whole = wholeAnswer(fixture, 'plain');
+      bench.upstream.script({
+        ...whole,
+        headers: { ...whole.headers, 'content-encoding': 'none' },
+      });
+      expect(textOf(await collect(bench.call()))).toBe('plain');
+    });
+
     it('a packed answer is told to be one', async () => {
       const headers = { 'content-type': fixture.contentType, 'content-encoding': 'gzip' };
       bench.upstream.script({ headers, body: [gzipSync('data: {}\n\n')] });

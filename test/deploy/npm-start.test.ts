@@ -55,6 +55,15 @@ function startAndEnd(args: readonly string[], stateDir: string) {
   return runCommand(args, { command, env: { OPENCLAW_STATE_DIR: stateDir } });
 }
 
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function interrupt(child: ChildProcess): void {
   if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
 }
@@ -182,6 +191,22 @@ describe('the chain on one machine', { timeout: 60_000 }, () => {
     const second = await startAndEnd(['--front', 'edge', ...FREE_PORTS], stateDir);
     expect(second.code).toBe(1);
     expect(second.stderr).toContain('"demo" is disabled; enable the user first');
+  });
+
+  test('a terminal that is closed, and says so twice, ends all of it', async () => {
+    const stateDir = await temporaryFolder();
+    const { child, exited, output } = await start(
+      process.execPath,
+      [MAIN, '--front', 'edge', ...FREE_PORTS],
+      stateDir,
+    );
+    const { pid = 0 } = child;
+    process.kill(-pid, 'SIGHUP');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.kill(-pid, 'SIGHUP');
+    expect(await exited, output()).toBe(0);
+    // Nobody of its group is left.
+    await expect.poll(() => isAlive(-pid)).toBe(false);
   });
 
   test('a wrong flag or a taken port is told in a line', async () => {

@@ -1,6 +1,6 @@
 /** A store that cannot be opened: which file, why, and what to do. And commands that root runs for a gateway that is not root's. */
 
-import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -143,4 +143,14 @@ describe.runIf(isRoot)('db restore as root', () => {
     expect(await runCommand(['db', 'restore', copy], { env })).toMatchObject({ code: 0 });
     expect(await owners(stateDir, [STORE])).toEqual([[NOBODY, NOBODY, 0o640]]);
   });
+});
+
+test('a store that a link leads to is served where it stands', async () => {
+  const [stateDir, elsewhere] = [await temporaryFolder(), await temporaryFolder()];
+  await writeFile(join(elsewhere, 'real.sqlite'), '');
+  await symlink(join(elsewhere, 'real.sqlite'), join(stateDir, STORE));
+  const gateway = await startGateway({ stateDir, config: testConfig() });
+  const client = await connectClient({ port: gateway.port });
+  expect(await client.say('main', 'hello')).toMatchObject({ state: 'final' });
+  expect((await stat(join(elsewhere, 'real.sqlite-wal'))).size).toBeGreaterThan(0);
 });

@@ -69,7 +69,13 @@ function crewOf(size: number, hasLeftOver = false): Crew {
       // As much of one as the crew uses.
       return worker as unknown as ChildProcess;
     },
-    assignment: () => ({ generation: 5, host: '127.0.0.1', databasePath: '/store', config }),
+    assignment: () => ({
+      generation: 5,
+      host: '127.0.0.1',
+      databasePath: '/store',
+      file: '1:2',
+      config,
+    }),
     hasLeftOver,
     log: createLog('silent'),
   });

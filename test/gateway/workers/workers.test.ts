@@ -1,6 +1,7 @@
 /** Several processes serve one store: who meets whom, and what is lost when one of them dies. Nothing. */
 
 import { once } from 'node:events';
+import { existsSync, renameSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -228,6 +229,26 @@ test('who cannot take over what another left does not hold up a stop', async () 
   await gateway.logged('inherit_failed');
   gateway.signal('SIGTERM');
   expect(await gateway.exited).toEqual({ code: 0, signal: null });
+});
+
+test('a worker that starts after the files were moved away makes no store of its own', async () => {
+  const { start, stateDir } = await scene();
+  const gateway = await start();
+  const client = await connectAnywhere(gateway.ports, { user: 'ann', origin: ORIGIN });
+  await client.say('main', 'kept');
+  const served = await gateway.workerOf(client);
+  const store = join(stateDir, 'oc-gateway.sqlite');
+  const files = [store, `${store}-wal`, `${store}-shm`];
+  for (const file of files) renameSync(file, `${file}.moved`);
+  gateway.kill(served);
+  expect(await gateway.logged('worker_failed', { worker: served })).toMatchObject({
+    message: expect.stringContaining('moved, replaced or removed'),
+  });
+  expect(existsSync(store)).toBe(false);
+  for (const file of files) renameSync(`${file}.moved`, file);
+  const back = await connectAnywhere(gateway.ports, { user: 'ann', origin: ORIGIN });
+  const { messages } = await back.request('chat.history', { sessionKey: 'main' });
+  expect(messages.map(messageText)).toEqual(['kept', 'You said: kept']);
 });
 
 describe('the supervisor', () => {
