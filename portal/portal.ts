@@ -1,12 +1,11 @@
 /** The composition root: makes the parts and hands them to each other. */
 
-import type { FastifyInstance } from 'fastify';
-import { cannotListen, listenCode } from '../deploy/command-line/listen-failure.ts';
 import { createAccessTokens } from './auth/access-tokens.ts';
 import { createPasswordChecker } from './auth/passwords.ts';
 import { createSignIn } from './auth/sign-in.ts';
 import type { PortalConfig } from './config-schema.ts';
 import { createApp } from './http/app.ts';
+import { listen } from './http/listen.ts';
 import type { Logger } from './log.ts';
 import { type RevocationTiming, startRevocations } from './revocation.ts';
 import { openStore, type Store } from './store/store.ts';
@@ -42,17 +41,7 @@ const SWEEP_MS = 60_000;
 /** What has expired is kept this long, in milliseconds, so that its owner is told that it expired. */
 const KEEP_EXPIRED_MS = 3_600_000;
 
-async function listen(app: FastifyInstance, { host, port }: PortalOptions): Promise<void> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    const code = listenCode(error);
-    if (code === undefined) throw error;
-    throw cannotListen({ host, port, keys: { host: 'listen.host', port: 'listen.port' } }, code);
-  }
-}
-
-/** @throws {DatabaseFileError} if the database cannot be used; a network error if the port is taken. */
+/** @throws {DatabaseFileError} if the database cannot be used; an error that says what to do if its address cannot be had. */
 export async function startPortal(options: PortalOptions): Promise<Portal> {
   const { config, log, now = Date.now, stopGraceMs = STOP_GRACE_MS } = options;
   const store = openStore(config.database);

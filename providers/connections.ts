@@ -14,14 +14,11 @@ const READ_BYTES = 64 * 1024;
 /** Filled, and copied out of, within one callback: nothing else can be read meanwhile. */
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
 
-/** For an agent whose connections serve one call each. */
-export const UNPOOLED = { keepAlive: false };
-
 /** For an agent. Connections are not limited: a stream holds one to its end. */
 export const POOLED = { keepAlive: true, timeout: IDLE_MS };
 
 /**
- * Changes a new agent with the options above, and gives it back.
+ * Changes a new agent with the options `POOLED`, and gives it back.
  *
  * - Its sockets read into one buffer, shared by all. By itself Node takes 64 KiB from the system for each read and
  *   gives most of it back: for a token in 230 bytes that is dear, and the collector has to sweep what is left.

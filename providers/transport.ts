@@ -9,7 +9,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 import { type Body, drain, openBody } from './body.ts';
-import { cheapToRead, POOLED, UNPOOLED } from './connections.ts';
+import { cheapToRead, POOLED } from './connections.ts';
 import { READING } from './turn-budget.ts';
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -18,10 +18,6 @@ export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promi
 export function createFetch(): Fetch {
   const plain = { request: http.request, agent: cheapToRead(new http.Agent(POOLED)) };
   const secure = { request: https.request, agent: cheapToRead(new https.Agent(POOLED)) };
-  const fresh = {
-    plain: cheapToRead(new http.Agent(UNPOOLED)),
-    secure: cheapToRead(new https.Agent(UNPOOLED)),
-  };
   // Calls of an endpoint go to the same address with the same headers.
   const toUrl = rememberLast((input: string) => urlToHttpOptions(new URL(input)));
   const toRecord = rememberLast((headers: RequestInit['headers']) =>
@@ -29,15 +25,14 @@ export function createFetch(): Fetch {
   );
   return async (input, init = {}) => {
     const url = toUrl(input instanceof Request ? input.url : String(input));
-    const kind = url.protocol === 'https:' ? 'secure' : 'plain';
-    const { request, agent } = kind === 'secure' ? secure : plain;
+    const { request, agent } = url.protocol === 'https:' ? secure : plain;
     const { method = 'GET', headers, signal, body } = init;
     const options = { ...url, agent, method, headers: toRecord(headers) };
     // Our SDKs send JSON text; anything else would need more than `end`.
     const text = typeof body === 'string' ? body : undefined;
     return exchange({
       begin: () => request(options),
-      beginAnew: () => request({ ...options, agent: fresh[kind] }),
+      beginAnew: () => request({ ...options, agent: false }),
       text,
       signal: signal ?? undefined,
     });

@@ -1,6 +1,6 @@
 /** Opens the file: private, ours, of a version that we know, with the settings that we rely on. */
 
-import { chmodSync, closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { APPLICATION_ID, migrate, migrations } from './migrations.ts';
@@ -42,11 +42,16 @@ const JOURNAL_LIMIT_BYTES = 16 * 1024 * 1024;
 export function openDatabase(path: string): Db {
   let db: Db | undefined;
   try {
-    db = new Database(path === IN_MEMORY ? path : makePrivate(resolve(path)), {
-      timeout: BUSY_TIMEOUT_MS,
-    });
+    const file = path === IN_MEMORY ? path : makeFile(resolve(path));
+    db = connect(file);
     // Before any setting: a file that is not ours must not be changed.
     refuseForeign(db);
+    if (!db.memory && isOpenToOthers(file)) {
+      // SQLite gives the log files the mode of the database, so it has to be right before they are made.
+      db.close();
+      chmodSync(file, 0o600);
+      db = connect(file);
+    }
     configure(db);
     migrate(db);
     return db;
@@ -57,26 +62,18 @@ export function openDatabase(path: string): Db {
   }
 }
 
-/** SQLite gives the log files the mode of the database, so it has to be right before they exist. */
-function makePrivate(path: string): string {
+function connect(file: string): Db {
+  return new Database(file, { timeout: BUSY_TIMEOUT_MS });
+}
+
+function makeFile(path: string): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   closeSync(openSync(path, 'a', 0o600));
-  if ((statSync(path).mode & 0o077) !== 0 && mayBeOurs(path)) chmodSync(path, 0o600);
   return path;
 }
 
-/** A path that leads to another program's file must not change that. https://www.sqlite.org/fileformat.html#the_database_header */
-function mayBeOurs(path: string): boolean {
-  const header = Buffer.alloc(100);
-  const file = openSync(path, 'r');
-  const bytes = readSync(file, header, 0, header.length, 0);
-  closeSync(file);
-  if (bytes === 0) return true;
-  const owner = header.readUInt32BE(68);
-  // The id of a young database may still be in its log.
-  return (
-    header.toString('latin1', 0, 15) === 'SQLite format 3' && [0, APPLICATION_ID].includes(owner)
-  );
+function isOpenToOthers(path: string): boolean {
+  return (statSync(path).mode & 0o077) !== 0;
 }
 
 /** @throws {StoreFileError} if the database is of another program, or of a newer release. */

@@ -18,9 +18,10 @@ export interface Command<Io, Flags> {
   run(io: Io, flags: Flags, words: readonly string[]): Promise<number>;
 }
 
+/** As `parseArgs` gives it. */
 interface Parsed<Flags> {
-  readonly flags: Flags & { help?: boolean; version?: boolean };
-  readonly words: readonly string[];
+  readonly values: Flags & { help?: boolean; version?: boolean };
+  readonly positionals: readonly string[];
 }
 
 export interface Program<Io, Flags> {
@@ -49,7 +50,7 @@ export async function runProgram<Io extends Output, Flags extends object>(
 ): Promise<number> {
   const parsed = tryToParse(program, args);
   if ('problem' in parsed) return misused(program, io, parsed.problem, args);
-  const { flags, words } = parsed;
+  const { values: flags, positionals: words } = parsed;
   if (flags.help || words[0] === HELP) {
     io.stdout.write(helpOn(program, words[0] === HELP ? words.slice(1) : words));
     return 0;

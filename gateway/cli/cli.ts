@@ -131,7 +131,7 @@ const COMMANDS: Readonly<Record<string, Command<Io, Flags>>> = {
 };
 
 function parse(args: readonly string[]) {
-  const { values, positionals } = parseArgs({
+  return parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
@@ -150,7 +150,6 @@ function parse(args: readonly string[]) {
       version: { type: 'boolean', short: 'v' },
     },
   });
-  return { flags: values, words: positionals };
 }
 
 /** `npm start` has a port for the page and one for the gateway, and who has learnt the second's name uses it here. */

@@ -175,7 +175,7 @@ const COMMANDS: Readonly<Record<string, Command<Io, Flags>>> = {
 };
 
 function parse(args: readonly string[]) {
-  const { values, positionals } = parseArgs({
+  return parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
@@ -200,7 +200,6 @@ function parse(args: readonly string[]) {
       version: { type: 'boolean', short: 'v' },
     },
   });
-  return { flags: values, words: positionals };
 }
 
 const PROGRAM: Program<Io, Flags> = {

@@ -1,6 +1,6 @@
 /** Opens the portal's file: private, ours, of a version that we know, with the settings that we rely on. */
 
-import { chmodSync, closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { APPLICATION_ID, migrate, migrations } from './migrations.ts';
@@ -31,9 +31,16 @@ const BUSY_TIMEOUT_MS = 2_000;
 export function openDatabase(path: string): Db {
   let db: Db | undefined;
   try {
-    db = new Database(makePrivate(path), { timeout: BUSY_TIMEOUT_MS });
+    const isPrivate = makeFile(path);
+    db = new Database(path, { timeout: BUSY_TIMEOUT_MS });
     // Before any setting: a file that is not ours must not be changed.
     refuseForeign(db);
+    if (!isPrivate) {
+      // SQLite gives the log files the mode of the database, so it has to be right before they are made.
+      db.close();
+      chmodSync(path, 0o600);
+      db = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+    }
     // FULL: a right that was taken away stays away after a power cut.
     configure(db, 'FULL');
     migrate(db);
@@ -80,30 +87,15 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** SQLite gives the log files the mode of the database, so it has to be right before they exist. */
-function makePrivate(path: string): string {
+/** Whether nobody else may read it. */
+function makeFile(path: string): boolean {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   closeSync(openSync(path, 'a', 0o600));
   const found = statSync(path);
   if (!found.isFile()) {
     throw new DatabaseFileError("The portal's database cannot be opened: it is no ordinary file.");
   }
-  if ((found.mode & 0o077) !== 0 && mayBeOurs(path)) chmodSync(path, 0o600);
-  return path;
-}
-
-/** A path that leads to another program's file must not change that. https://www.sqlite.org/fileformat.html#the_database_header */
-function mayBeOurs(path: string): boolean {
-  const header = Buffer.alloc(100);
-  const file = openSync(path, 'r');
-  const bytes = readSync(file, header, 0, header.length, 0);
-  closeSync(file);
-  if (bytes === 0) return true;
-  const owner = header.readUInt32BE(68);
-  // The id of a young database may still be in its log.
-  return (
-    header.toString('latin1', 0, 15) === 'SQLite format 3' && [0, APPLICATION_ID].includes(owner)
-  );
+  return (found.mode & 0o077) === 0;
 }
 
 function refuseForeign(db: Db): void {

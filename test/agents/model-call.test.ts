@@ -124,16 +124,13 @@ describe('a model that fails before it says anything', () => {
   );
 });
 
+function modelWith(apiKey: string): ConfiguredModel {
+  const endpoint = { id: 'p', baseUrl: '', apiKey, headers: {}, silenceMs: 1_000 };
+  return { ref: 'p/m', api: 'demo', endpoint, info: MODEL, maxConcurrentCalls: 1, name: 'm' };
+}
+
 test('after an edit no call goes by what was configured before, and nothing of that is taken up again', async () => {
-  const endpoint = { id: 'p', baseUrl: '', apiKey: 'old', headers: {}, silenceMs: 1_000 };
-  const model: ConfiguredModel = {
-    ref: 'p/m',
-    api: 'demo',
-    endpoint,
-    info: MODEL,
-    maxConcurrentCalls: 1,
-    name: 'm',
-  };
+  const model = modelWith('old');
   let configured = model;
   const keys: string[] = [];
   const callModel = createModelCaller({
@@ -150,7 +147,7 @@ test('after an edit no call goes by what was configured before, and nothing of t
     },
     log: () => {},
     async pause() {
-      configured = { ...model, endpoint: { ...endpoint, apiKey: 'new' } };
+      configured = modelWith('new');
       keys.length = 0;
       return true;
     },
@@ -194,15 +191,7 @@ test('requests that are large wait for each other until upstream has them, small
     log: () => {},
     maxRequestBytes: 10 * MIB,
   });
-  const endpoint = { id: 'p', baseUrl: '', apiKey: '', headers: {}, silenceMs: 1_000 };
-  const model: ConfiguredModel = {
-    ref: 'p/m',
-    api: 'demo',
-    endpoint,
-    info: MODEL,
-    maxConcurrentCalls: 1,
-    name: 'm',
-  };
+  const model = modelWith('key');
   const ask = (name: string, bytes: number) =>
     callModel({
       models: [model],

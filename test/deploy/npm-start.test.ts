@@ -202,6 +202,7 @@ describe('the chain on one machine', { timeout: 60_000 }, () => {
     );
     const { pid = 0 } = child;
     process.kill(-pid, 'SIGHUP');
+    // Of two at once the system would make one.
     await new Promise((resolve) => setTimeout(resolve, 20));
     process.kill(-pid, 'SIGHUP');
     expect(await exited, output()).toBe(0);

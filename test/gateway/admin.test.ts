@@ -210,6 +210,12 @@ describe('who has no token', () => {
       expect(headers.get('www-authenticate')).toBe('Bearer');
       expect(body).toMatchObject({ error: { code: 'unauthorized' } });
     }
+    const line = await gateway.logged('admin_refused');
+    expect(line).toMatchObject({
+      level: 'warn',
+      client_address: expect.stringContaining('127.0.0.1'),
+    });
+    if (token !== undefined) expect(JSON.stringify(line)).not.toContain(token);
   });
 
   test('is refused after an edit took the token away', async () => {

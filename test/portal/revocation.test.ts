@@ -34,6 +34,20 @@ const settle = (portal: TestPortal) => {
   portal.clock.now = Date.now() + 6_000;
 };
 
+test('a token that the gateway does not know is told as an error, with the key to correct', async () => {
+  const { gateway, portal } = await withGateway();
+  gateway.statuses.push(401);
+  revokeGrant(portal.store, grant, portal.clock.now);
+  await gateway.called(1);
+  await expect.poll(() => portal.log()).toContain('is not that gateway');
+  // pino's number for an error.
+  const line = portal
+    .log()
+    .split('\n')
+    .find((each) => each.includes('close_not_told'));
+  expect(JSON.parse(line ?? '{}')).toMatchObject({ level: 50, reason: 'status 401' });
+});
+
 describe('sockets are closed', () => {
   test.each<[string, (store: Store, now: number) => unknown, object]>([
     ['a right is taken away', (store, now) => revokeGrant(store, grant, now), grant],

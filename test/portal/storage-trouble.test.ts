@@ -1,7 +1,7 @@
 /** `/readyz` says whether anybody could sign in: it does not take a file that is only read for a good one. */
 
 import { execFileSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
@@ -20,6 +20,20 @@ test('/readyz says 503 while another program holds the lock, and 200 after it', 
   clock.now += 1_000;
   expect(await ready(url)).toBe(503);
   other.exec('ROLLBACK');
+  clock.now += 1_000;
+  expect(await ready(url)).toBe(200);
+});
+
+test('/readyz says 503 while the file is not where it was opened, and 200 when it is back', async () => {
+  const { url, folder, clock } = await servePortal();
+  const file = join(folder, 'portal.db');
+  renameSync(file, `${file}.moved`);
+  expect(await ready(url)).toBe(503);
+  // Another one in its place is as wrong.
+  writeFileSync(file, '');
+  clock.now += 1_000;
+  expect(await ready(url)).toBe(503);
+  renameSync(`${file}.moved`, file);
   clock.now += 1_000;
   expect(await ready(url)).toBe(200);
 });

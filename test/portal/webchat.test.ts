@@ -191,6 +191,8 @@ describe('verify', () => {
       expect(answer.headers.has('x-user-id')).toBe(false);
     }
     expect(denied(await verify(portal, token, '', {}))).toBe('403 not_internal');
+    // A mistake of the operator's that keeps everybody out.
+    expect(portal.log()).toContain('render its files again with that secret');
     expect((await verify(portal, token)).status).toBe(200);
   });
 
