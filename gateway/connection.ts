@@ -93,6 +93,7 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     this.#decision = decision;
     this.#deps = deps;
     this.facts = facts;
+    if (decision.ok) this.principal = decision.principal;
     this.id = deps.newId();
     this.#nonce = deps.newId();
   }
@@ -112,7 +113,6 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     this.#peer.heard = true;
     if (text === undefined) return this.close(CLOSES.binaryFrame);
     if (bytes > this.#maxFrameBytes()) return this.close(CLOSES.frameTooLarge);
-    if (this.#phase !== 'connected') return this.serve(text);
     const { turnstile } = this.#deps;
     if (!turnstile.admit(this.#line, text, bytes)) this.close(CLOSES.tooManyRequests);
   }
@@ -275,7 +275,6 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
       const close = { code: CLOSES.refused.code, reason: closeReason(decision.closeReason) };
       return { error: decision.error, close };
     }
-    this.principal = decision.principal;
     const main = resolveSessionKey(this.keys(), this.keys().mainSessionKey);
     if (!main.ok) return refusal(main.error);
     const { controlUi } = this.#deps.services.config().gateway;
@@ -416,8 +415,8 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     if (this.#phase === 'connected') {
       this.#deps.hub.leave(this);
       this.#deps.ticks.leave(this);
-      this.#deps.turnstile.leave(this.#line);
     }
+    this.#deps.turnstile.leave(this.#line);
     this.#phase = 'closed';
   }
 

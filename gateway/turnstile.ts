@@ -1,6 +1,6 @@
 /**
- * Requests are served for a few milliseconds of each turn of the event loop, and so many of one socket; those
- * beyond wait. Users with waiting requests take turns, and so do the sockets of one user: a flood costs the
+ * Requests, handshakes included, are served for a few milliseconds of each turn of the event loop, and so many of one
+ * socket; those beyond wait. Users with waiting requests take turns, and so do the sockets of one user: a flood costs the
  * user who makes it, and everybody else one request of theirs.
  */
 
@@ -8,7 +8,7 @@ import type { Principal } from '../agents/principal.ts';
 
 /** Whose requests these are. */
 export interface Served {
-  /** Stays the same from the first request on. */
+  /** Stays the same from the first frame on. */
   readonly principal: Principal;
   serve(text: string): void;
 }
@@ -44,8 +44,11 @@ export interface TurnstileOptions {
 /** Requests of one socket in one turn of the event loop. */
 const PER_TURN = 8;
 
-/** Milliseconds of a turn after which no further request begins, whoever asks; what began runs to its end. */
-const TURN_MS = 8;
+/**
+ * Milliseconds of a turn after which no further request begins, whoever asks; what began runs to its end. All pages come
+ * back at once after a restart, and runs are started, stored and streamed in the same turns.
+ */
+const TURN_MS = 4;
 
 const MAX_WAITING = 5_000;
 

@@ -15,7 +15,8 @@ export interface TurnBudgetOptions {
   /** Milliseconds on a clock that never goes back. */
   now: () => number;
   /**
-   * `late`: what a work costs comes behind the call, in promises that it keeps. The next one waits for that.
+   * `late`: what a work costs comes behind the call, in promises that it keeps and in what these send. The next one waits
+   * for that.
    * By default it has come when the call returns.
    */
   cost?: 'late';
@@ -50,7 +51,8 @@ export function createTurnBudget({ budgetMs, now, cost }: TurnBudgetOptions): Tu
     work();
     if (cost !== 'late') return;
     unknown = true;
-    queueMicrotask(() => process.nextTick(known));
+    // Twice: Node writes a request to its connection by such a tick, which the promises ask for before this one comes.
+    queueMicrotask(() => process.nextTick(() => process.nextTick(known)));
   };
   const known = () => {
     unknown = false;

@@ -81,6 +81,17 @@ describe('connect', () => {
     expect(await client.request('connect', connectParams())).toMatchObject({ type: 'hello-ok' });
   });
 
+  test('may be sent with requests behind it: all are answered, in their order', async () => {
+    const client = await open();
+    const asked = ['connect', ...Array.from({ length: 40 }, () => 'health')];
+    const answers = await Promise.all(
+      asked.map((method) => client.ask(method, method === 'connect' ? connectParams() : undefined)),
+    );
+    expect(answers.map(({ ok }) => ok)).toEqual(asked.map(() => true));
+    const came = client.frames.filter(({ type }) => type === 'res').map(({ id }) => id);
+    expect(came).toEqual(answers.map(({ id }) => id));
+  });
+
   test('may carry fields that this gateway does not know', async () => {
     const client = await open();
     const params = { ...connectParams(), modelCatalog: 'summary', locale: 'ja-JP' };
