@@ -22,6 +22,12 @@ const MAX_WAITING = 10_000;
 /** What nobody has asked for in this time has left the configuration, or might as well have. */
 const UNUSED_MS = 3_600_000;
 
+/** What two models have in common if they share a provider, and if they share an endpoint of it. */
+interface Traits {
+  identity: string;
+  differences: string;
+}
+
 /** One provider as it is configured now. */
 interface Provider {
   /** Everything that all its models share; another one means that the configuration has changed. */
@@ -41,12 +47,23 @@ interface Provider {
  */
 export function createEndpoints(now: () => number = () => performance.now()): EndpointSource {
   const providers = new Map<string, Provider>();
+  /** A model is asked for thrice in each call, and stays the same object while its configuration does. */
+  const traits = new WeakMap<ConfiguredModel, Traits>();
 
-  function providerOf(model: ConfiguredModel): Provider {
-    const { compat: _, ...endpoint } = model.endpoint;
+  function traitsOf(model: ConfiguredModel): Traits {
+    const known = traits.get(model);
+    if (known) return known;
+    const { compat = {}, ...endpoint } = model.endpoint;
     const identity = JSON.stringify([model.api, endpoint, model.maxConcurrentCalls]);
+    const made = { identity, differences: JSON.stringify(compat) };
+    traits.set(model, made);
+    return made;
+  }
+
+  function providerOf(model: ConfiguredModel, identity: string): Provider {
+    const { id: name } = model.endpoint;
     const usedAt = now();
-    const known = providers.get(endpoint.id);
+    const known = providers.get(name);
     if (known?.identity === identity) {
       known.usedAt = usedAt;
       return known;
@@ -63,13 +80,13 @@ export function createEndpoints(now: () => number = () => performance.now()): En
         createFairQueue({ limit: () => limit.calls, maxWaiting: MAX_WAITING }),
     };
     const provider = { identity, shared, limit, endpoints: new Map(), usedAt };
-    providers.set(endpoint.id, provider);
+    providers.set(name, provider);
     return provider;
   }
 
   return (model) => {
-    const { shared, endpoints } = providerOf(model);
-    const differences = JSON.stringify(model.endpoint.compat ?? {});
+    const { identity, differences } = traitsOf(model);
+    const { shared, endpoints } = providerOf(model, identity);
     const known = endpoints.get(differences);
     if (known) return known;
     const made = loadAdapter(model.api).then((createAdapter) => ({

@@ -5,6 +5,10 @@
 
 import { randomUUID } from 'node:crypto';
 
+/** What may stand on either side of a property's string, its quotation marks left out. */
+const BEFORE_VALUE = new Set(': \n\r\t');
+const BEHIND_VALUE = new Set(',}] \n\r\t');
+
 /** What the last text told of those that may follow: `prefix`, any string, `suffix`. */
 interface Pattern {
   prefix: string;
@@ -66,6 +70,9 @@ function textIn({ prefix, suffix }: Pattern, json: string): string | undefined {
 function patternOf(before: string, json: string): Pattern | undefined {
   const from = json.lastIndexOf('"', commonStart(before, json) - 1) + 1;
   const to = json.indexOf('"', json.length - commonEnd(before, json, from));
+  // Most texts that are no deltas end here: to let the parser find out would cost an error each.
+  if (!BEFORE_VALUE.has(json.charAt(from - 2)) || !BEHIND_VALUE.has(json.charAt(to + 1)))
+    return undefined;
   const prefix = json.slice(0, from);
   const suffix = json.slice(to);
   let value: unknown;

@@ -93,8 +93,8 @@ function ask(
   signal?.addEventListener('abort', abort, { once: true });
   outgoing.on('close', () => {
     signal?.removeEventListener('abort', abort);
-    // Node says nothing else of an answer that switches protocols.
-    fail(new Error('closed without an answer to the request'));
+    // Node says nothing else of an answer that switches protocols. An error is not made for nothing: it reads the stack.
+    if (!isSettled) fail(new Error('closed without an answer to the request'));
   });
   outgoing.on('error', fail);
   outgoing.on('response', (message) => {
