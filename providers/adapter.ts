@@ -274,9 +274,11 @@ function broken(
   // The model had ended: what is missing after that (usage, the end marker) is no loss of text.
   const stopReason = reader.stopReason();
   if (stopReason !== undefined) return { type: 'done', stopReason };
-  if (how.cause === 'silence')
-    return { type: 'error', failure: silent(endpoint, model, how.phase) };
   const upstream = how.upstream();
+  // Who fell silent while it explained a status has told the status.
+  if (how.cause === 'silence' && upstream.status === undefined) {
+    return { type: 'error', failure: silent(endpoint, model, how.phase) };
+  }
   if (isText(upstream.text)) endpoint.onUpstreamText?.(upstream.text);
   if (how.phase !== 'headers' && upstream.network !== undefined && !upstream.known) {
     const sentence = 'broke the connection before the answer was complete: it was cut off';

@@ -84,7 +84,7 @@ export const createAdapter: AdapterFactory = (endpoint) => {
 
 /** Everything that the SDK would otherwise take from the environment is hidden from it. */
 function createClient(endpoint: ProviderEndpoint): Anthropic {
-  const fetch = createFetch();
+  const fetch = createFetch(endpoint);
   const keyless = endpoint.apiKey === '';
   const options = {
     // The SDK adds /v1 itself.

@@ -17,6 +17,8 @@ const NONE: Buffer[] = [];
 export interface BodyOptions {
   /** The body ends here for its reader, however long it goes on. */
   maxBytes: number;
+  /** A body that has not ended by then ends with what has come, and its connection is closed. Absent: it may take any time. */
+  maxMs?: number;
   turns: TurnBudget;
   /** What the reader is told if the connection breaks. */
   broken: (error: Error) => Error;
@@ -81,6 +83,12 @@ export function openBody(message: IncomingMessage, options: BodyOptions): Body {
     ended = true;
     drain(message);
   };
+  const cut = () => {
+    if (ended || failure) return;
+    ended = true;
+    message.destroy();
+    call();
+  };
   const takePiece = (): Buffer => {
     const piece = others === NONE ? (first ?? EMPTY) : Buffer.concat([first ?? EMPTY, ...others]);
     left -= heldBytes;
@@ -120,6 +128,10 @@ export function openBody(message: IncomingMessage, options: BodyOptions): Body {
     if (!ended) failure = broken(error);
     call();
   });
+  if (options.maxMs !== undefined) {
+    const timer = setTimeout(cut, options.maxMs).unref();
+    message.once('close', () => clearTimeout(timer));
+  }
 
   return {
     forEach(take) {

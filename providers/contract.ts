@@ -140,6 +140,8 @@ export interface ProviderEndpoint {
    * for as long as a model that never answers is waited for.
    */
   silenceMs: number;
+  /** How long the body of an error may take, in milliseconds; absent: a few seconds. Its status is known by then. */
+  errorBodyMs?: number;
   /** What this endpoint does differently from what is known of it; OpenAI-compatible APIs only. */
   compat?: Partial<OpenAiCompat>;
   /** Told what upstream said of a failure, unredacted: for an operator's own terminal, never for a log or a user. */

@@ -80,7 +80,7 @@ const STOP_REASONS: Readonly<Record<string, StopReason>> = {
 export const createAdapter: AdapterFactory = (endpoint) => {
   const { apiKey, options } = connection(endpoint);
   const client = new GoogleGenerativeAI(apiKey);
-  const fetch = createFetch();
+  const fetch = createFetch(endpoint);
   return defineAdapter(endpoint, {
     async open(request, signal) {
       const model = client.getGenerativeModel({ model: request.model.id }, options);

@@ -30,7 +30,7 @@ import {
 const STOP_REASONS: Readonly<Record<string, StopReason>> = { stop: 'stop', length: 'length' };
 
 export const createAdapter: AdapterFactory = (endpoint) => {
-  const fetch = createFetch();
+  const fetch = createFetch(endpoint);
   const url = `${splitBaseUrl(endpoint.baseUrl).root}/api/chat`;
   const headers = {
     'content-type': 'application/json',

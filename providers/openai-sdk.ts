@@ -28,7 +28,7 @@ const BEHIND_OURS_MS = 1_000;
  * in one process must not share an organisation, a log level or a header by accident.
  */
 export function openAiClient(endpoint: ProviderEndpoint): OpenAI {
-  const fetch = createFetch();
+  const fetch = createFetch(endpoint);
   // Local servers need no key, but the SDK insists on one; then no header is sent.
   const keyless = endpoint.apiKey === '';
   const options = {

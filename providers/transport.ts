@@ -14,29 +14,55 @@ import { READING } from './turn-budget.ts';
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
+export interface FetchOptions {
+  /** Milliseconds in which the body of an error has to come. */
+  errorBodyMs?: number | undefined;
+}
+
 /** A pool of its own for each endpoint. */
-export function createFetch(): Fetch {
+export function createFetch({ errorBodyMs = ERROR_BODY_MS }: FetchOptions = {}): Fetch {
   const plain = { request: http.request, agent: cheapToRead(new http.Agent(POOLED)) };
   const secure = { request: https.request, agent: cheapToRead(new https.Agent(POOLED)) };
-  // Calls of an endpoint go to the same address with the same headers.
-  const toUrl = rememberLast((input: string) => urlToHttpOptions(new URL(input)));
-  const toRecord = rememberLast((headers: RequestInit['headers']) =>
-    Object.fromEntries(new Headers(headers)),
-  );
+  const headOf = rememberLast(toHead);
   return async (input, init = {}) => {
-    const url = toUrl(input instanceof Request ? input.url : String(input));
-    const { request, agent } = url.protocol === 'https:' ? secure : plain;
-    const { method = 'GET', headers, signal, body } = init;
-    const options = { ...url, agent, method, headers: toRecord(headers) };
+    const { method = 'GET', signal, body } = init;
+    const head = headOf(input instanceof Request ? input.url : String(input), init.headers);
+    const { request, agent } = head.url.protocol === 'https:' ? secure : plain;
     // Our SDKs send JSON text; anything else would need more than `end`.
     const text = typeof body === 'string' ? body : undefined;
+    const options = { ...head.url, agent, method, headers: withLength(head.headers, text) };
     return exchange({
       begin: () => request(options),
       beginAnew: () => request({ ...options, agent: false }),
       text,
       signal: signal ?? undefined,
+      errorBodyMs,
     });
   };
+}
+
+/** Where a request goes, and its headers but for its length: names and values in turn, which Node takes as they are. */
+interface Head {
+  url: http.RequestOptions;
+  headers: readonly string[];
+}
+
+function toHead(address: string, given: RequestInit['headers']): Head {
+  const url = new URL(address);
+  const options = urlToHttpOptions(url);
+  const headers = new Headers(given);
+  // Node adds these two only to headers in an object, each of which it copies and checks anew for each request.
+  if (!headers.has('host')) headers.set('host', url.host);
+  headers.delete('content-length');
+  if (options.auth && !headers.has('authorization')) {
+    headers.set('authorization', `Basic ${Buffer.from(options.auth).toString('base64')}`);
+  }
+  return { url: options, headers: [...headers].flat() };
+}
+
+function withLength(headers: readonly string[], text: string | undefined): readonly string[] {
+  if (text === undefined) return headers;
+  return [...headers, 'content-length', String(Buffer.byteLength(text))];
 }
 
 /** What is asked. Nothing that lives as long as the answer holds the text: it is let go when the answer begins. */
@@ -46,6 +72,7 @@ interface Asked {
   readonly beginAnew: () => http.ClientRequest;
   text: string | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly errorBodyMs: number;
 }
 
 function exchange(asked: Asked): Promise<Response> {
@@ -61,11 +88,13 @@ function exchange(asked: Asked): Promise<Response> {
   return promise;
 }
 
-/** Makes anew only what is made from another argument than the last one. */
-function rememberLast<Argument, Result>(make: (from: Argument) => Result): typeof make {
-  let last: { from: Argument; made: Result } | undefined;
-  return (from) => {
-    if (!last || last.from !== from) last = { from, made: make(from) };
+/** Calls of an endpoint go to the same address with the same headers: makes anew only what is made from others. */
+function rememberLast(make: typeof toHead): typeof make {
+  let last: { address: string; given: RequestInit['headers']; made: Head } | undefined;
+  return (address, given) => {
+    if (last?.address !== address || last.given !== given) {
+      last = { address, given, made: make(address, given) };
+    }
     return last.made;
   };
 }
@@ -104,7 +133,7 @@ function ask(
       if (!outgoing.writableFinished) outgoing.destroy();
     });
     try {
-      resolve(toResponse(message, signal));
+      resolve(toResponse(message, asked));
       isSettled = true;
     } catch (error) {
       message.destroy();
@@ -121,6 +150,12 @@ function aborted(): DOMException {
 
 /** SDKs read the body of an error to its end before they throw; what says why stands at its beginning. */
 const MAX_ERROR_BYTES = 64 * 1024;
+
+/**
+ * And they wait for that end. The status is known by then and decides whether and whom to ask next, so a body that
+ * stalls may not hold it up for as long as a model may think; one that is on its way is here in much less than this.
+ */
+const ERROR_BODY_MS = 5_000;
 
 /** What says in which form an answer comes. */
 const KEPT = ['content-type', 'content-encoding'] as const;
@@ -150,7 +185,7 @@ const EMPTY: Body = {
   leave() {},
 };
 
-function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefined): Response {
+function toResponse(message: http.IncomingMessage, { signal, errorBodyMs }: Asked): Response {
   const { statusCode: status = 0, statusMessage: statusText = '' } = message;
   if (status === 204 || status === 205 || status === 304) {
     drain(message);
@@ -166,7 +201,8 @@ function toResponse(message: http.IncomingMessage, signal: AbortSignal | undefin
     const body = openBody(message, { maxBytes, turns: READING, broken });
     return new StreamedResponse(body, { status, statusText, headers });
   }
-  const body = openBody(message, { maxBytes: MAX_ERROR_BYTES, turns: READING, broken });
+  const bounds = { maxBytes: MAX_ERROR_BYTES, maxMs: errorBodyMs };
+  const body = openBody(message, { ...bounds, turns: READING, broken });
   return new Response(toStream(body), { status, statusText, headers: toHeaders(message) });
 }
 
@@ -178,19 +214,16 @@ function toHeaders({ rawHeaders }: http.IncomingMessage): Headers {
   return headers;
 }
 
-/** Of a body that is short. */
+/** Of a body that is short. Where it breaks off it ends: what came, and the status, say more than that it broke. */
 function toStream(body: Body): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     async start(controller) {
-      try {
-        await body.forEach((piece) => {
-          controller.enqueue(piece);
-          return false;
-        });
-        controller.close();
-      } catch (error) {
-        controller.error(error);
-      }
+      const whole = body.forEach((piece) => {
+        controller.enqueue(piece);
+        return false;
+      });
+      await whole.catch(() => {});
+      controller.close();
     },
     cancel: () => body.leave(),
   });

@@ -99,6 +99,26 @@ describe.each(APIS)('%s', async (api) => {
       });
     });
 
+    it('a body that stalls is waited for shortly; what came of it counts', async () => {
+      const limited = errorOf(fixture.rateLimit);
+      bench.upstream.script({ ...limited, body: [...limited.body, never] });
+      const where = { errorBodyMs: IMPATIENT_MS };
+      const found = failureOf(await collect(bench.call({}, where)));
+      expect(found).toMatchObject({ kind: 'rate_limit', status: 429, retryAfterMs: 7_000 });
+      expect(await bench.upstream.requests[0]?.closed).toBe('dropped');
+    });
+
+    test.each([
+      ['is half there', { errorBodyMs: IMPATIENT_MS }],
+      ['outlasts our patience', { silenceMs: 5 * IMPATIENT_MS }],
+    ])('a body that stalls and %s leaves the status', async (_how, where) => {
+      const { body, ...head } = fixture.error(500, 'out of order');
+      bench.upstream.script({ ...head, body: [body.slice(0, body.length / 2), never] });
+      const found = failureOf(await collect(bench.call({}, where)));
+      expect(found).toMatchObject({ kind: 'unavailable', retryable: true, status: 500 });
+      expect(await bench.upstream.requests[0]?.closed).toBe('dropped');
+    });
+
     it('a redirect is not followed with the key', async () => {
       const elsewhere = await openBench(api);
       const headers = { location: elsewhere.upstream.url };

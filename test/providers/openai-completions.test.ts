@@ -297,12 +297,6 @@ describe('failures', () => {
 describe('silence', () => {
   const hold = gate();
 
-  it('in the body of an error is a timeout', async () => {
-    upstream.script({ status: 500, body: ['{"err', hold.promise] });
-    const found = failureOf(await collect(call({}, { silenceMs: IMPATIENT_MS })));
-    expect(found).toMatchObject({ kind: 'timeout', retryable: true });
-  });
-
   it('after the finish reason costs nothing', async () => {
     upstream.script(events(text('all'), finish('stop'), hold.promise));
     const all = await collect(call({}, { silenceMs: IMPATIENT_MS }));

@@ -77,6 +77,25 @@ describe('the transport', () => {
     expect(upstream.requests[0]?.headers['content-length']).toBe('10');
   });
 
+  it('names the host, and whom the address names unless a header says who asks', async () => {
+    const fetch = createFetch();
+    const host = new URL(upstream.url).host;
+    const address = `http://us%C3%A9r:p%40ss@${host}/`;
+    const basic = `Basic ${Buffer.from('usér:p@ss').toString('base64')}`;
+    await textOf(await fetch(address, post('{}')));
+    const named = {
+      ...post('{}'),
+      headers: { Authorization: 'Bearer key', Host: 'models.example' },
+    };
+    await textOf(await fetch(address, named));
+    expect(
+      upstream.requests.map(({ headers }) => [headers['host'], headers['authorization']]),
+    ).toEqual([
+      [host, basic],
+      ['models.example', 'Bearer key'],
+    ]);
+  });
+
   it('keeps its connection when a reader stops just before the end', async () => {
     const fetch = createFetch();
     const end = gate();
