@@ -1,8 +1,9 @@
 /** Opens the file: private, ours, of a version that we know, with the settings that we rely on. */
 
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
+import { makeFolder } from '../../deploy/files/folder.ts';
 import { APPLICATION_ID, migrate, migrations } from './migrations.ts';
 import { openFailure } from './open-failure.ts';
 import { StoreFileError } from './store.ts';
@@ -67,7 +68,7 @@ function connect(file: string): Db {
 }
 
 function makeFile(path: string): string {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path), 0o700);
   closeSync(openSync(path, 'a', 0o600));
   return path;
 }

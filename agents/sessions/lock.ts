@@ -8,9 +8,10 @@
  * a worker that comes late finds that the store is another generation's.
  */
 
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
+import { makeFolder } from '../../deploy/files/folder.ts';
 import { codeOf } from './faults.ts';
 import { giveTo, ownerOf } from './file-owner.ts';
 import { isDamage, openFailure } from './open-failure.ts';
@@ -67,7 +68,7 @@ function hold(
   const file = path + suffix;
   let db: Database.Database | undefined;
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file), 0o700);
     db = new Database(file, { timeout: 0 });
     makeTheirs(file, path);
     db.exec(begin);

@@ -31,6 +31,10 @@ function reasonOf(path: string, code: string): string {
   if (code === 'EISDIR' || code === 'ENOTDIR') {
     return 'this is a folder, or leads through a file. Correct gateway.storage.path (or OPENCLAW_STATE_DIR).';
   }
+  // Of a folder below one that is there: /proc, say, in which nothing can be made.
+  if (code === 'ENOENT') {
+    return 'its folder cannot be made there. Correct gateway.storage.path (or OPENCLAW_STATE_DIR).';
+  }
   // SQLite says the same of a file that may not be opened and of one that cannot be made.
   const mayBeDenied = /^(EACCES|EPERM|SQLITE_(CANTOPEN|READONLY|PERM|AUTH))/.test(code);
   const denied = mayBeDenied ? deniedPart(path) : undefined;

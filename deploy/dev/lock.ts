@@ -2,8 +2,9 @@
  * One `npm start` a folder: a second one would rewrite the settings that the first one's gateway follows.
  */
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../files/folder.ts';
 
 export interface FolderLock {
   /** Notes what was started, so that the next start can name what a killed one left behind. */
@@ -18,7 +19,7 @@ interface Note {
 
 /** @throws Error with what to do, if another start or what it left behind still runs. */
 export function lockFolder(folder: string): FolderLock {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const file = join(folder, 'running.json');
   const write = (parts: Note['parts'], flag: string) =>
     writeFileSync(file, JSON.stringify({ pid: process.pid, parts }), { mode: 0o600, flag });

@@ -1,8 +1,9 @@
 /** Opens the portal's file: private, ours, of a version that we know, with the settings that we rely on. */
 
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
+import { makeFolder } from '../../deploy/files/folder.ts';
 import { APPLICATION_ID, migrate, migrations } from './migrations.ts';
 
 export type Db = Database.Database;
@@ -89,7 +90,7 @@ function codeOf(error: unknown): string {
 
 /** Whether nobody else may read it. */
 function makeFile(path: string): boolean {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path), 0o700);
   closeSync(openSync(path, 'a', 0o600));
   const found = statSync(path);
   if (!found.isFile()) {

@@ -71,6 +71,16 @@ describe('nginx render', () => {
     expect(await readdir(at.folder)).not.toContain('etc');
   });
 
+  test('a folder in which nothing can be made is refused at once', async () => {
+    const at = await files(VALUES);
+    const out = '/proc/oc-nginx';
+    const result = await runCommand(['nginx', 'render', '--values', at.values, '--out', out], {
+      env: { OC_INTERNAL_SECRET: SECRET },
+    });
+    expect(result).toMatchObject({ code: 1, stdout: '' });
+    expect(result.stderr).toContain(out);
+  });
+
   test('the example that is shipped renders', async () => {
     const example = join(ROOT, 'deploy/nginx/values.example.json');
     const values = JSON.parse(await readFile(example, 'utf8'));

@@ -8,6 +8,7 @@ import { parseMap } from '../../deploy/nginx/map.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { openStore } from '../../portal/store/store.ts';
 import { runCommand } from '../support/cli.ts';
+import { PORTAL } from '../support/programs.ts';
 import { startGatewayAdmin } from './support/gateway-admin.ts';
 import {
   ask,
@@ -122,6 +123,19 @@ describe('oc-portal', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('database: it is missing');
     expect(stderr).toContain('jwtSecret: the environment has no UNSET');
+  });
+
+  test('serve and commands say so where no folder for the database can be made', async () => {
+    const { config } = await workspace({ database: '/proc/nowhere/deep/portal.db' });
+    for (const line of ['serve --port 0', 'users add anna --no-password']) {
+      // A program that never came to an end would be ended with another code.
+      const command = ['timeout', '--signal=KILL', '30', process.execPath, PORTAL];
+      const env = { OC_PORTAL_CONFIG: config };
+      const { code, stderr } = await runCommand(line.split(' '), { command, env });
+      expect(code).toBe(1);
+      expect(stderr).toContain("The portal's database cannot be opened");
+      expect(stderr).toContain('check the path in the configuration');
+    }
   });
 
   test('a file of another program, or of a newer release, is left alone', async () => {

@@ -20,6 +20,9 @@ const asNobody = isRoot
   ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
   : [];
 
+/** A program that never came to an end would be ended with another code. */
+const ENDS_SOON = ['timeout', '--signal=KILL', '30', process.execPath, GATEWAY];
+
 /** What `serve` says of a store that it cannot open. */
 async function refusal(stateDir: string): Promise<string> {
   const { code, stderr } = await runCommand(['serve', '--port', '0'], {
@@ -60,6 +63,22 @@ describe('serve says of a store that it cannot open', () => {
     await writeFile(lock, '');
     await chmod(lock, 0o000);
     expect(await refusal(stateDir)).toContain(`permission denied. ${lock} is of uid`);
+  });
+
+  test.each([
+    ['OPENCLAW_STATE_DIR', {}, { OPENCLAW_STATE_DIR: '/proc/nowhere/deep' }],
+    ['gateway.storage.path', { gateway: { storage: { path: '/proc/nowhere/y.db' } } }, {}],
+  ])('that no folder can be made where %s leads', async (_, more, env) => {
+    const stateDir = await temporaryFolder();
+    const config = join(stateDir, 'openclaw.json');
+    await writeFile(config, JSON.stringify(testConfig(more)));
+    const found = await runCommand(['serve', '--port', '0', '--config', config], {
+      env: { OPENCLAW_STATE_DIR: stateDir, ...env },
+      command: ENDS_SOON,
+    });
+    expect(found.code).toBe(1);
+    expect(found.stderr).toMatch(/\/proc\/nowhere\/\S+: The session store cannot be opened/);
+    expect(found.stderr).toContain('its folder cannot be made there. Correct gateway.storage.path');
   });
 
   test('that another program holds its lock', async () => {
