@@ -1,8 +1,9 @@
 /** The whole chain on one machine: gateway, portal, refusal service and front, started in this order. */
 
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRefusals } from '../edge/refusals.ts';
+import { makeFolder } from '../files/folder.ts';
 import { renderMap } from '../nginx/map.ts';
 import { type Front, freePort, startFront } from './front.ts';
 import { type ChainProcess, type LogLine, startProcess } from './process.ts';
@@ -68,18 +69,19 @@ async function startParts(
   stop: () => Promise<void>,
 ): Promise<Chain> {
   const { folder, instance, userId } = options;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const frontPort = options.frontPort === 0 ? await freePort() : options.frontPort;
+  // Not 0: commands find the listener by what stands in openclaw.json.
+  const adminPort = await freePort(0, [frontPort, options.gatewayPort]);
   const secrets = chainSecrets(folder);
   const env = { ...options.env, ...secretsEnv(secrets) };
 
-  const gateway = startGateway(options, frontPort, env);
+  const gateway = startGateway(options, { frontPort, adminPort, secrets }, env);
   stops.push(() => gateway.stop());
-  const gatewayLine = await gateway.logged('listening');
-  const gatewayPort = portOf(gatewayLine);
+  const gatewayPort = portOf(await gateway.logged('listening'));
 
   const settings = join(folder, 'portal.json');
-  const adminUrl = `http://127.0.0.1:${portOf(gatewayLine['admin'])}`;
+  const adminUrl = `http://127.0.0.1:${adminPort}`;
   const database = join(folder, 'portal.sqlite');
   const { pageDir } = options;
   writeJson(settings, portalSettings({ frontPort, database, adminUrl, pageDir }));
@@ -135,12 +137,12 @@ async function startParts(
 
 function startGateway(
   options: ChainOptions,
-  frontPort: number,
+  own: Omit<Parameters<typeof gatewaySettings>[0], 'models' | 'alsoAllowed'>,
   env: Readonly<Record<string, string | undefined>>,
 ): ChainProcess {
   const { folder, models, alsoAllowed } = options;
   const settings = join(folder, 'openclaw.json');
-  writeJson(settings, gatewaySettings({ frontPort, models, alsoAllowed }));
+  writeJson(settings, gatewaySettings({ ...own, models, alsoAllowed }));
   return startProcess({
     name: 'gateway',
     command: process.execPath,
@@ -191,12 +193,8 @@ function writeJson(path: string, value: object): void {
   writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
 }
 
-function portOf(line: unknown): number {
-  const port = isLine(line) ? line['port'] : undefined;
+function portOf(line: LogLine): number {
+  const { port } = line;
   if (typeof port !== 'number') throw new Error('a part of the chain does not tell its port');
   return port;
-}
-
-function isLine(value: unknown): value is LogLine {
-  return typeof value === 'object' && value !== null;
 }

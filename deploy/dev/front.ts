@@ -1,10 +1,11 @@
 /** What stands before the portal and the gateway: nginx where there is one, else the development edge. */
 
 import { randomInt } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type EdgeOptions, startEdge } from '../edge/edge.ts';
+import { makeFolder } from '../files/folder.ts';
 import { findNginx } from '../nginx/scratch.ts';
 import { type NginxValues, readValues } from '../nginx/values.ts';
 import { startNginx } from './nginx.ts';
@@ -37,7 +38,7 @@ export interface FrontOptions {
 /** @throws Error with what to do, if it cannot come up. */
 export async function startFront(options: FrontOptions): Promise<Front> {
   const { kind, folder, port, map } = options;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const values = frontValues(options);
   const binary = kind === 'edge' ? undefined : findNginx(process.env);
   if (binary !== undefined) {
@@ -84,13 +85,14 @@ export function pageOrigins(port: number): readonly string[] {
 const ANY = { first: 20_000, last: 32_000 };
 
 /**
- * nginx cannot tell which port it got, so one is looked for before: `wanted`, or with 0 any. Rejects if `wanted` is
- * taken.
+ * nginx cannot tell which port it got, so one is looked for before: `wanted`, or with 0 any but those that are
+ * spoken for. Rejects if `wanted` is taken.
  */
-export async function freePort(wanted = 0): Promise<number> {
+export async function freePort(wanted = 0, spokenFor: readonly number[] = []): Promise<number> {
   if (wanted !== 0) return probe(wanted);
   for (;;) {
     const port = randomInt(ANY.first, ANY.last);
+    if (spokenFor.includes(port)) continue;
     const free = await probe(port).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') throw error;
     });

@@ -1,27 +1,32 @@
 /** The files from which the chain's processes start on one machine. */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../files/folder.ts';
 import { pageOrigins } from './front.ts';
 
 export interface Secrets {
   readonly jwt: string;
   readonly internal: string;
   readonly admin: string;
+  readonly operator: string;
 }
 
-/** Kept, so that sign-ins outlive a restart. */
+/** Kept, so that sign-ins outlive a restart; one that an older version did not make is added. */
 export function chainSecrets(folder: string): Secrets {
   const file = join(folder, 'secrets.json');
-  if (!existsSync(file)) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const fresh: Secrets = { jwt: newSecret(), internal: newSecret(), admin: newSecret() };
-    writeFileSync(file, JSON.stringify(fresh), { mode: 0o600 });
-  }
-  const { jwt, internal, admin }: Partial<Secrets> = JSON.parse(readFileSync(file, 'utf8'));
-  if (!jwt || !internal || !admin) throw new Error(`${file} is damaged: remove it`);
-  return { jwt, internal, admin };
+  const kept: Partial<Secrets> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const secrets: Secrets = {
+    jwt: newSecret(),
+    internal: newSecret(),
+    admin: newSecret(),
+    operator: newSecret(),
+    ...kept,
+  };
+  makeFolder(folder, 0o700);
+  writeFileSync(file, JSON.stringify(secrets), { mode: 0o600 });
+  return secrets;
 }
 
 function newSecret(): string {
@@ -30,13 +35,19 @@ function newSecret(): string {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** openclaw.json of a gateway that trusts this machine's front. */
+/**
+ * openclaw.json of a gateway that trusts this machine's front. The listener for operators stands in it with port and
+ * tokens as they are: `oc-gateway users delete` reads them from there, and has none of the chain's environment.
+ */
 export function gatewaySettings(options: {
   frontPort: number;
+  adminPort: number;
+  secrets: Pick<Secrets, 'admin' | 'operator'>;
   /** `npm run chat` comes from here. */
   alsoAllowed?: readonly string[];
   models: object;
 }): object {
+  const { adminPort, secrets } = options;
   return {
     gateway: {
       bind: 'loopback',
@@ -46,7 +57,7 @@ export function gatewaySettings(options: {
         allowedOrigins: [...pageOrigins(options.frontPort), ...(options.alsoAllowed ?? [])],
         dangerouslyDisableDeviceAuth: true,
       },
-      admin: { port: 0, token: '${OC_ADMIN_TOKEN}' },
+      admin: { port: adminPort, token: secrets.admin, operatorToken: secrets.operator },
     },
     ...options.models,
   };

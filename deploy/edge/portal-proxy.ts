@@ -1,6 +1,7 @@
 /** The chat page and the portal's public API, passed on with a list of headers. */
 
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { AWAY_HEADERS, AWAY_PAGE, AWAY_TYPE } from '../nginx/away-page.ts';
 import type { NginxValues } from '../nginx/values.ts';
 import { splitAddress } from './address.ts';
 
@@ -17,6 +18,9 @@ const API_HEADERS = [
 
 /** They speak of one connection and not of the message. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'trailer']);
+
+/** Of a portal that is not there, or not for now. */
+const AWAY_STATUSES = new Set([502, 503, 504]);
 
 const MAX_BODY_BYTES = 64 * 1024;
 const TIMEOUT_MS = 15_000;
@@ -47,25 +51,32 @@ export function passToPortal(
       timeout: TIMEOUT_MS,
       headers: { ...allowed(request, kind === 'api' ? API_HEADERS : PAGE_HEADERS), ...own },
     },
-    (answer) => {
-      for (const [name, value] of Object.entries(answer.headers)) {
-        if (value !== undefined && !HOP_BY_HOP.has(name)) response.setHeader(name, value);
-      }
-      response.writeHead(answer.statusCode ?? 502);
-      answer.pipe(response);
-      answer.on('error', () => response.destroy());
-    },
+    (answer) => passBack(kind, answer, response),
   );
   const failed = () => {
     if (response.headersSent) return void response.destroy();
     if (kind === 'api') answerApi(values, request, response, 503);
-    else answerPlain(response, 502);
+    else answerAway(response, 502);
   };
   asked.on('timeout', () => asked.destroy(new Error('timeout')));
   asked.on('error', failed);
   response.on('close', () => asked.destroy());
   if (kind === 'page') return void asked.end();
   passBody(request, asked, () => answerPlain(response, 413));
+}
+
+function passBack(kind: Passage['kind'], answer: IncomingMessage, response: ServerResponse): void {
+  const status = answer.statusCode ?? 502;
+  if (kind === 'page' && AWAY_STATUSES.has(status)) {
+    answer.resume();
+    return answerAway(response, status);
+  }
+  for (const [name, value] of Object.entries(answer.headers)) {
+    if (value !== undefined && !HOP_BY_HOP.has(name)) response.setHeader(name, value);
+  }
+  response.writeHead(status);
+  answer.pipe(response);
+  answer.on('error', () => response.destroy());
 }
 
 /** Up to the bound; beyond it the request ends there. */
@@ -103,13 +114,18 @@ const STATUS_WORDS: Readonly<Record<number, string>> = {
   413: 'Request Entity Too Large',
   421: 'Misdirected Request',
   426: 'Upgrade Required',
-  502: 'Bad Gateway',
 };
 
 export function answerPlain(response: ServerResponse, status: number): void {
   if (response.headersSent) return void response.destroy();
   response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' });
   response.end(`${status} ${STATUS_WORDS[status] ?? ''}\n`);
+}
+
+/** In place of the chat page, also where the portal says so itself, as one that is stopping does. */
+function answerAway(response: ServerResponse, status: number): void {
+  response.writeHead(status, { ...AWAY_HEADERS, 'Content-Type': AWAY_TYPE });
+  response.end(AWAY_PAGE);
 }
 
 const API_ERRORS = {

@@ -1,5 +1,6 @@
 /** The locations of a server: the chat page, the portal's public API, and the sockets. */
 
+import { AWAY_HEADERS, AWAY_PAGE, AWAY_TYPE } from './away-page.ts';
 import { INSTANCE_ID_PATTERN } from './instance-id.ts';
 import { PATTERNS } from './patterns.ts';
 import type { Limits, NginxValues } from './values.ts';
@@ -24,12 +25,19 @@ const ALLOWED_HEADERS = `    proxy_http_version 1.1;
     proxy_next_upstream error;
     proxy_next_upstream_tries 2;`;
 
-export const PAGE_LOCATIONS = `  # ---- the chat page ----------------------------------------------------------------------------
+/** Keeps browsers with TLS. A location that adds headers of its own drops those of its server, so there it stands again. */
+export const STAY_WITH_TLS = 'add_header Strict-Transport-Security "max-age=31536000" always;';
+
+export const PAGE_LOCATIONS = (
+  values: NginxValues,
+) => `  # ---- the chat page ----------------------------------------------------------------------------
   location = / { return 302 /portal/chat/; }
   location = /portal/chat { return 301 /portal/chat/$is_args$args; }
   location ~ "^${PATTERNS.pagePath}$" {
     if ($request_method !~ ^(?:GET|HEAD)$) { return 405; }
     client_max_body_size 1;
+    error_page 502 503 504 @oc_page_away;
+    proxy_intercept_errors on;         # a portal that is stopping says 503 itself
     proxy_pass http://oc_portal$uri$is_args$args;
     proxy_pass_request_body off;
     proxy_set_header Content-Length    "";
@@ -37,8 +45,22 @@ export const PAGE_LOCATIONS = `  # ---- the chat page --------------------------
     proxy_set_header If-Modified-Since $http_if_modified_since;
 ${ALLOWED_HEADERS}
   }
-
+${pageAway(values)}
 `;
+
+function pageAway({ tls }: NginxValues): string {
+  const headers = Object.entries(AWAY_HEADERS).map(
+    ([name, value]) => `    add_header ${name} "${value}" always;\n`,
+  );
+  return `  # What a browser is shown while the portal is down. The status stays what it was, since "error_page" above
+  # has no "="; of the "return" only the text counts.
+  location @oc_page_away {
+    types { }                          # whatever the page's file is called
+    default_type "${AWAY_TYPE}";
+${headers.join('')}${tls ? `    ${STAY_WITH_TLS}\n` : ''}    return 200 '${AWAY_PAGE}';
+  }
+`;
+}
 
 export const API_LOCATIONS = (
   limits: Limits,

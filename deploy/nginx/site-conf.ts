@@ -1,6 +1,6 @@
 /** conf.d/oc-gateway.conf: what stands in `http`, and one server for each set of names. */
 
-import { API_LOCATIONS, PAGE_LOCATIONS, socketLocations } from './locations.ts';
+import { API_LOCATIONS, PAGE_LOCATIONS, STAY_WITH_TLS, socketLocations } from './locations.ts';
 import { PATTERNS } from './patterns.ts';
 import type { NginxValues } from './values.ts';
 
@@ -110,7 +110,7 @@ ${tlsLines(values)}${quiet(values)}
   limit_conn_status 429;
   # No \`set\` here: the auth subrequest would run it again and wipe the values of its parent.
 
-${roles.includes('page') ? PAGE_LOCATIONS : ''}${roles.includes('api') ? API_LOCATIONS(values.limits) : ''}${
+${roles.includes('page') ? PAGE_LOCATIONS(values) : ''}${roles.includes('api') ? API_LOCATIONS(values.limits) : ''}${
   roles.includes('socket') ? socketLocations(values) : ''
 }  location / { return 404; }
 }
@@ -129,7 +129,7 @@ function tlsLines({ tls }: NginxValues): string {
   return `
   ssl_certificate     ${tls.certificate};
   ssl_certificate_key ${tls.key};
-${TLS_TERMS}  add_header Strict-Transport-Security "max-age=31536000" always;
+${TLS_TERMS}  ${STAY_WITH_TLS}
 `;
 }
 

@@ -6,17 +6,9 @@ import { loadConfig } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { listenPort } from '../config/settings.ts';
+import { type ChatFlags, howToCheck, howToListen } from './chat-advice.ts';
 import { type Client, connect } from './client.ts';
 import type { Io } from './io.ts';
-
-export interface ChatFlags {
-  config?: string;
-  port?: string;
-  url?: string;
-  user?: string;
-  instance?: string;
-  session?: string;
-}
 
 /** With words: one message, its answer, the end. Without: a prompt until Ctrl-D. */
 export async function chat(io: Io, flags: ChatFlags, words: string): Promise<number> {
@@ -34,6 +26,7 @@ export async function chat(io: Io, flags: ChatFlags, words: string): Promise<num
 interface Target {
   urls: readonly string[];
   headers: Record<string, string>;
+  ifNobodyListens: string;
 }
 
 /** Where the gateway is, and what its proxy would send: from the same configuration that it serves. */
@@ -42,14 +35,32 @@ function resolveTarget(io: Io, flags: ChatFlags): Target | { problem: string } {
     env: io.env,
     ...(flags.config !== undefined && { path: flags.config }),
   });
-  if (!loaded.ok)
-    return { problem: 'the configuration has problems; see: oc-gateway config check' };
-  const { config } = loaded;
-  const port = listenPort(config, io.env, flags.port);
-  if (!port.ok) return { problem: formatProblem(port.problem) };
+  if (!loaded.ok) {
+    return { problem: `the configuration has problems; see: ${howToCheck(flags)}` };
+  }
+  const urls = urlsIn(loaded.config, io, flags);
+  if ('problem' in urls) return urls;
+  const headers = proxyHeaders(loaded.config, flags);
+  return { urls, headers, ifNobodyListens: howToListen(flags) };
+}
+
+function urlsIn(
+  config: Config,
+  io: Io,
+  { url, port, 'gateway-port': gatewayPort }: ChatFlags,
+): readonly string[] | { problem: string } {
+  if (url !== undefined) return urlOf(url);
+  const found = listenPort(config, io.env, gatewayPort ?? port);
+  if (!found.ok) return { problem: formatProblem(found.problem) };
+  return workerUrls(found.port, config.gateway.workers);
+}
+
+/** Where a scheme is missing, it is `ws://`. */
+function urlOf(given: string): readonly string[] | { problem: string } {
+  const url = given.includes('://') ? given : `ws://${given}`;
+  if (/^(?:wss?|https?):/i.test(url) && URL.canParse(url)) return [url];
   return {
-    urls: flags.url === undefined ? workerUrls(port.port, config.gateway.workers) : [flags.url],
-    headers: proxyHeaders(config, flags),
+    problem: `--url ${JSON.stringify(given)} is no address of a gateway; write it as ws://127.0.0.1:18789`,
   };
 }
 

@@ -64,8 +64,7 @@ const COMMANDS: Readonly<Record<string, Command<Io, Flags>>> = {
     flags: ['config', 'port', 'gateway-port', 'url', 'user', 'instance', 'session'],
     words: [],
     more: true,
-    run: async (io, flags, words) =>
-      (await import('./chat.ts')).chat(io, underOneName(flags), words.join(' ')),
+    run: async (io, flags, words) => (await import('./chat.ts')).chat(io, flags, words.join(' ')),
   },
   models: {
     flags: ['config', 'probe'],
@@ -150,11 +149,6 @@ function parse(args: readonly string[]) {
       version: { type: 'boolean', short: 'v' },
     },
   });
-}
-
-/** `npm start` has a port for the page and one for the gateway, and who has learnt the second's name uses it here. */
-function underOneName({ 'gateway-port': gatewayPort, ...flags }: Flags): Flags {
-  return gatewayPort === undefined ? flags : { ...flags, port: gatewayPort };
 }
 
 const PROGRAM: Program<Io, Flags> = {

@@ -5,6 +5,8 @@ import { WebSocket } from 'ws';
 export interface ClientOptions {
   /** Of the gateway's processes; one of them serves this user. */
   urls: readonly string[];
+  /** What to do then, as the end of a sentence. */
+  ifNobodyListens: string;
   /** The headers that the proxy would add. */
   headers: Readonly<Record<string, string>>;
   version: string;
@@ -67,7 +69,7 @@ export async function connect(options: ClientOptions): Promise<Client> {
       refusals.push(error);
     }
   }
-  throw new Error(explainRefusals(options.urls, refusals));
+  throw new Error(explainRefusals(options, refusals));
 }
 
 function connectTo(url: string, options: ClientOptions): Promise<Client> {
@@ -161,15 +163,22 @@ function refusalOf(status: number): Error {
 }
 
 function unreachable(error: Error): Error {
+  // Of a name that nobody knows another try says nothing new.
+  if ('syscall' in error && error.syscall === 'getaddrinfo') {
+    return new Error(`the host of the address is not known (${error.message}).`);
+  }
   const isRefused = 'code' in error && error.code === 'ECONNREFUSED';
   return isRefused
     ? new NotHereError('nothing listens', false)
     : new NotHereError(error.message, true);
 }
 
-function explainRefusals(urls: readonly string[], refusals: readonly NotHereError[]): string {
+function explainRefusals(
+  { urls, ifNobodyListens }: ClientOptions,
+  refusals: readonly NotHereError[],
+): string {
   if (!refusals.some(({ isListening }) => isListening)) {
-    return `nothing listens at ${urls.join(', ')}; start the gateway with "npm start" or name its port with --port.`;
+    return `nothing listens at ${urls.join(', ')}; ${ifNobodyListens}.`;
   }
   const answers = urls.map((url, n) => `${url}: ${refusals[n]?.message}`).join(', ');
   return (

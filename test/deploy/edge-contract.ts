@@ -3,7 +3,10 @@
  * run these tests.
  */
 
-import { describe, expect, test } from 'vitest';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   INSTANCE,
   type SeenRequest,
@@ -548,8 +551,45 @@ export function describeFront(name: string, start: StartFront): void {
   describePortal(name, start);
 }
 
+const OWN_WORDS = '{"error":{"code":"own_words"}}';
+
+/** A portal that answers everything with this status. */
+async function startStatusPortal(status: number): Promise<string> {
+  const server = createServer((_request, response) => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(OWN_WORDS);
+  });
+  onTestFinished(() => void server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  return `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+}
+
+interface Called {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+/** The page that stands in for the chat, which needs nothing but itself and may do nothing. */
+function expectAway({ status, headers, text }: Called, expected: number): void {
+  expect(status).toBe(expected);
+  expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+  expect(headers.get('cache-control')).toBe('no-store');
+  expect(text).toContain('The chat is not available for a moment.');
+  expect(text).toMatch(/\p{Script=Han}/u);
+  expect(text).toMatch(/<meta http-equiv="refresh" content="\d">/);
+  expect(text).not.toMatch(/<script|src=|href=|url\(/);
+  const style = /<style>(.*)<\/style>/s.exec(text)?.[1] ?? '';
+  const hash = createHash('sha256').update(style).digest('base64');
+  const policy = headers.get('content-security-policy')?.split('; ');
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain(`style-src 'sha256-${hash}'`);
+  expect(policy?.join()).not.toContain('unsafe');
+}
+
 function describePortal(name: string, start: StartFront): void {
-  const call = async (chain: Chain, path: string, init: RequestInit = {}) => {
+  const call = async (chain: Chain, path: string, init: RequestInit = {}): Promise<Called> => {
     const response = await fetch(`http://localhost:${chain.front.port}${path}`, {
       redirect: 'manual',
       ...init,
@@ -604,6 +644,28 @@ function describePortal(name: string, start: StartFront): void {
       const { status, headers } = await call(chain, '/');
       expect([status, headers.get('location')]).toEqual([302, '/portal/chat/']);
     });
+
+    test('while the portal is down, the page is one that says so, tries again and is kept by nobody', async () => {
+      const chain = await startChain(start, { absent: 'portal' });
+      // `config.json` and the like are asked for by the page's own code, which looks at the status.
+      for (const path of ['', '?instance_id=oc-a', 'index.html', 'config.json', 'assets/m-1.js']) {
+        expectAway(await call(chain, `/portal/chat/${path}`), 502);
+      }
+      const head = await call(chain, '/portal/chat/', { method: 'HEAD' });
+      expect([head.status, head.headers.get('cache-control')]).toEqual([502, 'no-store']);
+      expect(await call(chain, '/portal/chat/', { method: 'POST' })).toMatchObject({ status: 405 });
+    });
+
+    test.each([502, 503, 504])(
+      'a portal that answers %i itself, as one that stops does, looks no different on the page',
+      async (status) => {
+        const portal = await startStatusPortal(status);
+        const chain = await startChain(start, { values: { portal } });
+        expectAway(await call(chain, '/portal/chat/'), status);
+        const { text, headers } = await call(chain, '/api/v1/me/instances');
+        expect([text, headers.get('content-type')]).toEqual([OWN_WORDS, 'application/json']);
+      },
+    );
 
     test('the page takes no POST', async () => {
       const chain = await startChain(start);

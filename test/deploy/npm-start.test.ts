@@ -1,7 +1,7 @@
 /** `npm start`, as the README says it: one command, one URL, a chat that works. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -151,6 +151,27 @@ describe('the chain on one machine', { timeout: 60_000 }, () => {
     expect(await readdir(join(stateDir, 'dev'))).toContain('oc-gateway.sqlite');
   });
 
+  test('an operator deletes a user of the gateway that it runs, also in a folder of an older version', async () => {
+    const stateDir = await temporaryFolder();
+    const folder = join(stateDir, 'dev');
+    const older = { jwt: 'j'.repeat(43), internal: 'i'.repeat(43), admin: 'a'.repeat(43) };
+    await mkdir(folder);
+    await writeFile(join(folder, 'secrets.json'), JSON.stringify(older));
+    const args = [MAIN, '--front', 'edge', ...FREE_PORTS];
+    const chain = await start(process.execPath, args, stateDir);
+    expect(await chat(chain.url)).toContain('hello there');
+    const env = { OPENCLAW_STATE_DIR: folder };
+    expect(await runCommand(['users', 'delete', 'demo'], { env })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('removed 1 sessions with 2 messages'),
+    });
+    const secrets = JSON.parse(await readFile(join(folder, 'secrets.json'), 'utf8'));
+    expect(secrets).toEqual({ ...older, operator: expect.stringMatching(/^[\w-]{43}$/) });
+    // What holds the tokens is its owner's alone.
+    const { mode } = await stat(join(folder, 'openclaw.json'));
+    expect(mode & 0o077).toBe(0);
+  });
+
   test('a second start leaves the first alone, and says that it runs', async () => {
     const stateDir = await temporaryFolder();
     const first = await start(process.execPath, [MAIN, '--front', 'edge', ...FREE_PORTS], stateDir);
@@ -161,6 +182,16 @@ describe('the chain on one machine', { timeout: 60_000 }, () => {
     expect(second.stderr).toContain(`npm start runs already (process ${first.child.pid})`);
     expect(await settings()).toBe(before);
     expect(await chat(first.url)).toContain('hello there');
+  });
+
+  test('a folder that cannot be made ends the start, and is named', async () => {
+    const ended = await runCommand(['--front', 'edge', ...FREE_PORTS], {
+      // A start that never came to an end would be ended with another code.
+      command: ['timeout', '--signal=KILL', '30', process.execPath, MAIN],
+      env: { OPENCLAW_STATE_DIR: '/proc/nowhere' },
+    });
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain('/proc/nowhere');
   });
 
   test('what a killed start left running is named, with how to end it', async () => {

@@ -82,11 +82,15 @@ describe('nginx with TLS', () => {
     response.resume();
   });
 
-  test('tells browsers to stay with TLS', async () => {
-    const { front } = await startTls();
-    const asked = get({ host: 'localhost', port: front.port, ca, path: '/portal/chat/' });
-    const [response] = await once(asked, 'response');
-    expect(response.headers['strict-transport-security']).toMatch(/^max-age=\d{8}/);
-    response.resume();
+  test('tells browsers to stay with TLS, also while the portal is down', async () => {
+    const { front, portal } = await startTls();
+    for (const status of [200, 502]) {
+      const asked = get({ host: 'localhost', port: front.port, ca, path: '/portal/chat/' });
+      const [response] = await once(asked, 'response');
+      expect(response.statusCode).toBe(status);
+      expect(response.headers['strict-transport-security']).toMatch(/^max-age=\d{8}/);
+      response.resume();
+      await portal.stop();
+    }
   });
 });

@@ -7,6 +7,7 @@ import {
   finished,
   interceptCreate,
   openPage,
+  pageUrl,
   saidBy,
   signIn,
   told,
@@ -63,6 +64,31 @@ test('portal down: session/create fails', async () => {
   scene.chain.line.cut();
   expect(await told(page, 'The portal cannot be reached.')).toBe('retrying');
   await scene.chain.portal.start();
+  await connected(page);
+});
+
+test('portal down: who opens the page is told so, and is in by itself once the portal is back', async () => {
+  const { page } = await openPage(scene.browser, scene.chain, { user: 'alice' });
+  await scene.chain.portal.kill();
+  await page.reload();
+  await page.getByText('The chat is not available for a moment.').waitFor();
+  // Its policy lets its own look pass.
+  const { width } = (await page.locator('body').boundingBox()) ?? {};
+  expect(width).toBe(560);
+  await scene.chain.portal.start();
+  await connected(page);
+});
+
+test('portal down: a sign-in link that is opened then signs in after a reload', async () => {
+  const ticket = await scene.chain.operator('users', 'ticket', 'alice');
+  const { context } = await openPage(scene.browser, scene.chain);
+  await scene.chain.portal.kill();
+  const page = await context.newPage();
+  const opened = await page.goto(`${pageUrl(scene.chain, ONE)}#ticket=${ticket.trim()}`);
+  expect(opened?.status()).toBe(502);
+  await page.getByText('if it does not, reload it').waitFor();
+  await scene.chain.portal.start();
+  await page.reload();
   await connected(page);
 });
 

@@ -11,11 +11,17 @@ export interface CommandResult {
 
 export function runCommand(
   args: readonly string[],
-  options: { env?: Record<string, string>; input?: string; command?: readonly string[] } = {},
+  options: {
+    env?: Record<string, string>;
+    input?: string;
+    command?: readonly string[];
+    cwd?: string;
+  } = {},
 ): Promise<CommandResult> {
   const [executable = process.execPath, ...before] = options.command ?? [process.execPath, GATEWAY];
   const child = spawn(executable, [...before, ...args], {
     env: { PATH: process.env['PATH'], ...options.env },
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
     stdio: 'pipe',
   });
   child.stdin.end(options.input ?? '');

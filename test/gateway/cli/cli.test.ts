@@ -317,12 +317,62 @@ describe('chat', () => {
     expect(result.stderr).toContain(said);
   });
 
-  test('says what to do when nothing listens, or when it may not come in', async () => {
-    const folder = await temporaryFolder();
-    const env = { OPENCLAW_STATE_DIR: folder };
-    const nobody = await runCommand(['chat', 'hi', '--port', '1'], { env });
-    expect(nobody.code).toBe(1);
-    expect(nobody.stderr).toContain('npm start');
+  test.each<[from: string, flags: string[], advice: string]>([
+    ['the build', ['--port', '1'], '"oc-gateway serve --port 1" or name its port with --port'],
+    ['the build', ['--gateway-port', '1'], '"oc-gateway serve --port 1"'],
+    ['the build', ['--config', 'a b.json'], `"oc-gateway serve --config 'a b.json'"`],
+    ['the build', ['--url', 'ws://localhost:1/'], 'start the gateway there or name another'],
+    ['the build', [], '"oc-gateway serve"'],
+    ['its sources', [], '"npm start"'],
+    ['its sources', ['--gateway-port', '1'], '"npm start -- --gateway-port 1"'],
+    [
+      'its sources',
+      ['--config', 'c.json', '--port', '1'],
+      '"npm run gateway -- serve --config c.json --port 1"',
+    ],
+  ])(
+    'from %s, with %j, says how to start what does not listen, with the same flags',
+    async (from, flags, advice) => {
+      const cwd = await temporaryFolder();
+      for (const name of ['a b.json', 'c.json']) await writeFile(join(cwd, name), '{}');
+      const program = from === 'the build' ? GATEWAY : join(ROOT, 'gateway', 'main.ts');
+      const { code, stderr } = await runCommand(['chat', 'hi', ...flags], {
+        env: { OPENCLAW_STATE_DIR: cwd, OPENCLAW_GATEWAY_PORT: '1' },
+        command: [process.execPath, program],
+        cwd,
+      });
+      expect(code).toBe(1);
+      expect(stderr).toContain('nothing listens at ws://');
+      expect(stderr).toContain(advice);
+    },
+  );
+
+  test('says how to check the configuration that was named', async () => {
+    const file = join(await temporaryFolder(), 'odd.json');
+    await writeFile(file, '{ gateway: { prot: 1 } }');
+    const { code, stderr } = await runCommand(['chat', 'hi', '--config', file]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`oc-gateway config check --config ${file}\n`);
+  });
+
+  test('takes an address without its ws://, and refuses what is none', async () => {
+    const gateway = await startGateway();
+    const ask = (url: string) =>
+      runCommand(['chat', 'hi', '--url', url], { env: { OPENCLAW_STATE_DIR: gateway.stateDir } });
+    for (const scheme of ['', 'ws://', 'http://']) {
+      const said = await ask(`${scheme}localhost:${gateway.port}`);
+      expect(said).toMatchObject({ code: 0, stderr: '' });
+    }
+    for (const url of ['ftp://localhost:1', 'localhost:port', 'ws://']) {
+      const { code, stderr } = await ask(url);
+      expect(code).toBe(1);
+      expect(stderr).toBe(
+        `oc-gateway chat: --url "${url}" is no address of a gateway; write it as ws://127.0.0.1:18789\n`,
+      );
+    }
+  });
+
+  test('says what to do when it may not come in', async () => {
     const gateway = await startGateway({
       config: testConfig({ gateway: { trustedProxies: ['10.1.2.3'], bind: 'loopback' } }),
     });

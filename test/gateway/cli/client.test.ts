@@ -45,6 +45,7 @@ async function gone(): Promise<string> {
 function knock(urls: readonly string[], patienceMs = 30_000) {
   return connect({
     urls,
+    ifNobodyListens: 'do this',
     patienceMs,
     headers: { 'X-User-ID': 'ann', Origin: ORIGIN },
     version: '1',
@@ -84,5 +85,12 @@ test('it asks nobody else when it is refused for good', async () => {
 
 test('where nothing listens at all, it says where it has looked', async () => {
   const [one, two] = [await gone(), await gone()];
-  await expect(knock([one, two])).rejects.toThrow(`nothing listens at ${one}, ${two}; start`);
+  await expect(knock([one, two])).rejects.toThrow(`nothing listens at ${one}, ${two}; do this.`);
+});
+
+test('a host whose name nobody knows is no gateway that is starting', async () => {
+  // Longer than a name may be, so that nobody is asked for it.
+  await expect(knock([`ws://${'a'.repeat(64)}.invalid:1`])).rejects.toThrow(
+    'the host of the address is not known',
+  );
 });
