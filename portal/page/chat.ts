@@ -107,7 +107,6 @@ export function createChat(options: ChatOptions): Chat {
   if (remembered !== undefined) {
     const kept = keptConversation(shelf, remembered);
     if (kept.length > 0) current.value.showCached(kept);
-    settleOutbox(outbox, current.value);
   }
 
   const isConnected = () => connection.state.value.kind === 'connected';
@@ -118,7 +117,7 @@ export function createChat(options: ChatOptions): Chat {
       const transcript = transcriptOf(key);
       batch(() => {
         transcript.load(page);
-        settleOutbox(outbox, transcript);
+        dropRefused(outbox, transcript);
       });
     } catch (error) {
       // After a cut, the next connection loads it again.
@@ -164,6 +163,10 @@ export function createChat(options: ChatOptions): Chat {
       if (transcript === current.value) shelf.write('open', entry.sessionKey);
     },
     knownAlready: (entry) => void reload(entry.sessionKey),
+    refused({ sessionKey, runId }) {
+      const transcript = transcripts.get(sessionKey);
+      if (transcript && hasRow(transcript, runId)) void reload(sessionKey);
+    },
     rewound: (entry) => transcriptOf(entry.sessionKey).cutBefore(entry.rewindTo ?? ''),
   });
 
@@ -217,10 +220,7 @@ export function createChat(options: ChatOptions): Chat {
         const runId = text(payload['runId']);
         const transcript = transcripts.get(text(payload['sessionKey']) ?? '');
         if (!message || !transcript) return;
-        batch(() => {
-          transcript.merge({ ...message, runId: message.runId ?? runId });
-          settleOutbox(outbox, transcript);
-        });
+        transcript.merge({ ...message, runId: message.runId ?? runId });
         return;
       }
       case 'sessions.changed':
@@ -310,16 +310,21 @@ export function createChat(options: ChatOptions): Chat {
 }
 
 /**
- * A row of the gateway says that it has the message, as the acknowledgement does: that one may come
- * later, or be lost with its connection. What is sent never stands beside its own row.
+ * A row of the gateway is no acknowledgement: it is shown before it is on the disk, and a power failure may still take
+ * it. So what waits is sent again until that is answered. What was refused is not sent again by itself, and may
+ * have been taken the time before: then it stands in the conversation, and was not left unsent.
  */
-function settleOutbox(outbox: Outbox, { key, messages }: Transcript): void {
-  const arrived = new Set(
-    messages.value.flatMap(({ id, role, runId }) => (id !== '' && role === 'user' ? [runId] : [])),
-  );
-  for (const { sessionKey, runId } of outbox.entries.value) {
-    if (sessionKey === key && arrived.has(runId)) outbox.remove(runId);
+function dropRefused(outbox: Outbox, transcript: Transcript): void {
+  for (const { sessionKey, runId, failed } of outbox.entries.value) {
+    if (failed === undefined || sessionKey !== transcript.key) continue;
+    if (hasRow(transcript, runId)) outbox.remove(runId);
   }
+}
+
+function hasRow({ messages }: Transcript, runId: string): boolean {
+  return messages.value.some(
+    (each) => each.id !== '' && each.role === 'user' && each.runId === runId,
+  );
 }
 
 /** A conversation of one's own: the key belongs to the instance's agent. */

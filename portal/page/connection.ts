@@ -14,6 +14,7 @@ export type RetryReason =
   | 'portal_unreachable'
   | 'portal_error'
   | 'portal_down'
+  | 'set_up_wrong'
   | 'rate_limited'
   | 'handshake_failed'
   | 'gateway_down'
@@ -280,7 +281,12 @@ function judgeEnd({ code, reason, greeted, refusal }: SocketEnd): Verdict {
     case 4502:
       return { next: 'retry', reason: 'gateway_down', code };
     case 4503:
-      return { next: 'retry', reason: 'portal_down', code };
+      // A portal that does not know who asks it is there: who looks for one that is down finds nothing.
+      return {
+        next: 'retry',
+        reason: reason === 'not_internal' ? 'set_up_wrong' : 'portal_down',
+        code,
+      };
     case 4504:
       return { next: 'retry', reason: 'gateway_mute', code };
     case 1002:

@@ -163,6 +163,8 @@ export const en = {
     portal_unreachable: 'The portal cannot be reached.',
     portal_error: 'The portal reports a fault.',
     portal_down: 'The connection was refused: the portal, which checks it, is down.',
+    set_up_wrong:
+      'The chat is not set up correctly. Its operator finds the reason in the portal’s log.',
     rate_limited: 'Too many connections at once.',
     handshake_failed:
       'The connection did not come about: it was refused, or a network on the way blocks it.',

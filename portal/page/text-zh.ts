@@ -154,6 +154,7 @@ export const zh: Texts = {
     portal_unreachable: '无法连接门户。',
     portal_error: '门户发生故障。',
     portal_down: '连接被拒绝：负责校验的门户不可用。',
+    set_up_wrong: '聊天服务设置有误，运营者可在门户的日志中查到原因。',
     rate_limited: '连接过于频繁。',
     handshake_failed: '连接未能建立：被拒绝，或途中的网络阻止了连接。',
     gateway_down: '暂时无法连接助手。',

@@ -11,6 +11,8 @@ export interface DeliveryHandlers {
   accepted(entry: Outgoing, seq: number): void;
   /** The gateway has had it before and its answer is long there. */
   knownAlready(entry: Outgoing): void;
+  /** The gateway will not take it, as it is told this time. */
+  refused(entry: Outgoing): void;
   /** The conversation moved back to before the message that the entry replaces. */
   rewound(entry: Outgoing): void;
 }
@@ -123,6 +125,7 @@ export function createDelivery(outbox: Outbox, handlers: DeliveryHandlers): Deli
     if (error.error.retryable) return { next: 'pause', ms: error.error.retryAfterMs ?? 2_000 };
     const { message, detail } = error.error;
     outbox.update(entry.runId, { failed: message, failedCode: detail });
+    handlers.refused(entry);
     return { next: 'message' };
   };
 

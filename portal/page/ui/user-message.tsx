@@ -24,6 +24,7 @@ interface Props {
 export function UserMessage({ item, chat, actions, isEditing, onEdit }: Props) {
   const t = texts.value;
   const words = item.kind === 'user' ? plainText(item.message) : item.entry.text;
+  const entry = item.kind === 'user' ? item.unacknowledged : item.entry;
   if (isEditing && item.kind === 'user') {
     return (
       <Editor
@@ -58,7 +59,7 @@ export function UserMessage({ item, chat, actions, isEditing, onEdit }: Props) {
           </button>
         </p>
       )}
-      {item.kind === 'outgoing' && <Fate item={item} chat={chat} actions={actions} />}
+      {entry && <Fate entry={entry} isShown={item.kind === 'user'} chat={chat} actions={actions} />}
       {item.kind === 'user' && item.queued && <p class="note">{t.queued}</p>}
       {item.kind === 'user' && (
         <div class="actions">
@@ -105,18 +106,20 @@ export function canEdit(chat: Chat, message: Message): boolean {
   return message.id !== '';
 }
 
-/** How it stands with a message that the gateway does not have yet. */
+/** How it stands with a message that the gateway has not acknowledged yet. */
 function Fate({
-  item,
+  entry,
+  isShown,
   chat,
   actions,
 }: {
-  readonly item: Extract<Item, { kind: 'outgoing' }>;
+  readonly entry: Outgoing;
+  /** The conversation has it already, so that nothing here would take it back. */
+  readonly isShown: boolean;
   readonly chat: Chat;
   readonly actions: Actions;
 }) {
   const t = texts.value;
-  const { entry } = item;
   const discard = () => {
     actions.discard(entry);
     rescueFocus();
@@ -143,9 +146,11 @@ function Fate({
   return (
     <p class="note">
       {t.waiting}{' '}
-      <button type="button" class="link" onClick={discard}>
-        {t.discard}
-      </button>
+      {!isShown && (
+        <button type="button" class="link" onClick={discard}>
+          {t.discard}
+        </button>
+      )}
     </p>
   );
 }

@@ -30,6 +30,7 @@ describe('a connection that cannot be made', () => {
     const causes = [
       [{ kind: 'close', code: 4502, reason: 'gateway' }, 'cannot be reached at the moment', '4502'],
       [{ kind: 'close', code: 4503, reason: 'portal' }, 'which checks it, is down', '4503'],
+      [{ kind: 'close', code: 4503, reason: 'not_internal' }, 'not set up correctly', '4503'],
       [{ kind: 'close', code: 4504, reason: 'mute' }, 'does not answer', '4504'],
       [{ kind: 'close', code: 4429, reason: 'many' }, 'Too many connections', ''],
       [{ kind: 'close', code: 4401, reason: 'token_expired' }, 'was refused twice', '4401'],

@@ -60,6 +60,62 @@ function told(page: Page): Promise<string[]> {
   return page.locator('.bubble, .user .note, .answer .prose').allInnerTexts();
 }
 
+/** Messages that the device keeps to send them. */
+function kept(page: Page): Promise<unknown> {
+  return page.evaluate("Object.keys(localStorage).filter((key) => key.includes(':out:')).length");
+}
+
+/** How often a model was asked these words. */
+function asked(words: string): number {
+  return shared.upstream.requests.filter((each) => each.bodyText.includes(words)).length;
+}
+
+let scenes = 0;
+
+/**
+ * A message behind an answer under way: its acknowledgement was lost with the connection, the next one has shown
+ * it in the history, and the answer to sending it again is held back, or `refuse`d instead.
+ */
+async function unacknowledged() {
+  scenes += 1;
+  const [first, words] = [`keep it busy ${scenes}`, `not told of ${scenes}`];
+  const hold = gate();
+  shared.upstream.when(
+    says(first),
+    events(role(), text('Busy'), hold.promise, finish('stop'), DONE),
+  );
+  const { page } = await shared.open();
+  const held: (() => void)[] = [];
+  const refuse: (() => void)[] = [];
+  let stage: 'busy' | 'sent' | 'lost' = 'busy';
+  const error = { code: 'INVALID_REQUEST', message: 'no', retryable: false };
+  await tap(
+    page,
+    ({ id, method }, toPage) => {
+      if (method !== 'chat.send') return false;
+      if (stage === 'lost') refuse.push(() => toPage({ type: 'res', id, ok: false, error }));
+      return false;
+    },
+    ({ method }, send) => {
+      if (method === 'chat.send' && stage === 'lost' && held.length === 0) held.push(send);
+      else if (stage !== 'sent') send();
+      else if (method === 'chat.send') {
+        stage = 'lost';
+        shared.portal.cut();
+      }
+    },
+  );
+  await page.reload();
+  await connected(page);
+  await say(page, first);
+  await page.locator('.live').getByText('Busy').waitFor();
+  stage = 'sent';
+  await say(page, words);
+  await page.locator('[data-kind="user"]', { hasText: words }).waitFor();
+  await expect.poll(() => held.length).toBe(1);
+  return { page, held, refuse, hold, first, words };
+}
+
 describe('hurry', () => {
   test('a double-click on Send does not stop the answer that it began', async () => {
     const hold = gate();
@@ -266,6 +322,57 @@ describe('an acknowledgement', () => {
     await connected(page);
     await answers(page).getByText('You said: never told').waitFor();
     expect(await told(page)).toEqual(['never told', 'You said: never told']);
+  });
+});
+
+describe('a message that the history shows and nobody has acknowledged', () => {
+  test('is sent again until it is, and stands there once, as what it is', async () => {
+    const { page, held, hold, first, words } = await unacknowledged();
+    expect(await told(page)).toEqual([first, 'Busy', words, 'Sending…']);
+    expect(await kept(page)).toBe(1);
+    held[0]?.();
+    await page.locator('.user', { hasText: words }).getByText('Queued').waitFor();
+    expect(await told(page)).toEqual([first, 'Busy', words, 'Queued']);
+    expect(await kept(page)).toBe(0);
+    hold.open();
+    await answers(page).getByText(`You said: ${words}`).waitFor();
+    expect(await told(page)).toEqual([first, 'Busy', words, `You said: ${words}`]);
+    expect(asked(words)).toBe(1);
+  });
+
+  test.each([
+    ['while the page is open', () => shared.portal.cut()],
+    ['before it is opened again', (page: Page) => page.reload()],
+  ])('outlasts a power failure that takes it from the gateway %s', async (_, comeBack) => {
+    const { page, words, hold } = await unacknowledged();
+    // What the gateway had not synced is not on its disk.
+    const after = await startGateway({
+      config: testConfig({ upstream: `${shared.upstream.url}/v1` }),
+    });
+    shared.portal.gatewayPort = after.port;
+    await comeBack(page);
+    await answers(page).getByText(`You said: ${words}`).waitFor();
+    expect(await told(page)).toEqual([words, `You said: ${words}`]);
+    expect(await kept(page)).toBe(0);
+    hold.open();
+  });
+
+  test('is not said to be unsent when it is refused the second time', async () => {
+    const { page, refuse, hold, first, words } = await unacknowledged();
+    refuse[0]?.();
+    await expect.poll(() => kept(page)).toBe(0);
+    hold.open();
+    await answers(page).getByText(`You said: ${words}`).waitFor();
+    expect(await told(page)).toEqual([first, 'Busy', words, `You said: ${words}`]);
+  });
+
+  test('waits for the connection, and is not offered to be discarded', async () => {
+    const { page, hold, first, words } = await unacknowledged();
+    await cutOff(page);
+    await page.getByText('Waits for the connection').waitFor();
+    expect(await page.getByRole('button', { name: 'Discard' }).count()).toBe(0);
+    expect(await bubbles(page)).toEqual([first, words]);
+    hold.open();
   });
 });
 
