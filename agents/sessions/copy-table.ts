@@ -61,7 +61,7 @@ export function createCopyTable(db: Db) {
      SELECT @message, n, mime_type, file_name, bytes FROM attachments WHERE id = @id`,
   );
   const oldest = db
-    .prepare<[number, number], number>('SELECT id FROM messages WHERE session = ? LIMIT ?')
+    .prepare<[number, number], number>('SELECT id FROM messages WHERE session = ? LIMIT +?')
     .pluck();
   const attached = db.prepare<[number], StoredFile>(
     'SELECT id, length(bytes) AS bytes FROM attachments WHERE message = ?',

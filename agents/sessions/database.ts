@@ -9,8 +9,8 @@ import { openFailure } from './open-failure.ts';
 import { StoreFileError } from './store.ts';
 
 /**
- * A note for all who prepare statements: in a join, and wherever else a plan is weighed, parameters
- * of conditions are written `+?` or `+@name`. This build of SQLite has STAT4, with which it plans a
+ * A note for all who prepare statements: in a join, behind LIMIT, and wherever else a plan is weighed, parameters
+ * are written `+?` or `+@name`. This build of SQLite has STAT4, with which it plans a
  * statement anew after each binding if the value might matter; that takes ten times as long as the
  * lookup itself. Behind a unary plus the value is not looked at, and indexes serve as before.
  */

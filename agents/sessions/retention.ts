@@ -96,7 +96,7 @@ function statements(db: Db) {
   return {
     page: db.prepare<[number, number], Candidate>(
       `SELECT id, user_id, instance_id, session_key FROM sessions
-       WHERE id > ? AND user_id <> '' ORDER BY id LIMIT ?`,
+       WHERE id > ? AND user_id <> '' ORDER BY id LIMIT +?`,
     ),
     updatedAt: db.prepare<[number], number>('SELECT updated_at FROM sessions WHERE id = ?').pluck(),
     mayGo: db.prepare<[number], { id: number }>(
@@ -111,7 +111,7 @@ function statements(db: Db) {
       `SELECT id, user_id, instance_id, session_key FROM sessions WHERE id IN
          (SELECT id FROM sessions INDEXED BY sessions_by_update
            WHERE user_id = +? AND instance_id = +?
-           ORDER BY updated_at DESC, id DESC LIMIT ${SLICE} OFFSET ?)
+           ORDER BY updated_at DESC, id DESC LIMIT ${SLICE} OFFSET +?)
          AND ${MAY_GO}`,
     ),
     // Sessions of the same owner that were updated later; does not count beyond `maxEntries`.
@@ -121,7 +121,7 @@ function statements(db: Db) {
            SELECT 1 FROM sessions own CROSS JOIN sessions s INDEXED BY sessions_by_update
              ON s.user_id = own.user_id AND s.instance_id = own.instance_id
              AND (s.updated_at, s.id) > (own.updated_at, own.id)
-           WHERE own.id = +@id LIMIT @maxEntries)`,
+           WHERE own.id = +@id LIMIT +@maxEntries)`,
       )
       .pluck(),
   };

@@ -71,7 +71,7 @@ export function createRunTable(db: Db) {
   );
   const removeSome = db.prepare(
     `DELETE FROM runs WHERE session = @session AND run_id IN
-       (SELECT run_id FROM runs WHERE session = @session LIMIT @limit)`,
+       (SELECT run_id FROM runs WHERE session = @session LIMIT +@limit)`,
   );
   // Message numbers grow with arrival, over all sessions.
   const active = db.prepare<[], ActiveRunRow>(

@@ -71,7 +71,7 @@ export function createSessionTable(db: Db) {
   const numbers = db
     .prepare<[string, string, number], number>(
       `SELECT id FROM sessions INDEXED BY sessions_by_update
-       WHERE user_id = +? AND instance_id = +? ORDER BY updated_at DESC, id DESC LIMIT ?`,
+       WHERE user_id = +? AND instance_id = +? ORDER BY updated_at DESC, id DESC LIMIT +?`,
     )
     .pluck();
   const insert = db.prepare(
@@ -290,7 +290,7 @@ function createListing(db: Db) {
       // The page is chosen first and read afterwards: what OFFSET skips is never read.
       page: db.prepare<[Record<string, unknown>], SessionRow>(
         `WITH page AS (
-           SELECT id, ${by} AS at ${from} ORDER BY ${by} DESC, id DESC LIMIT @limit OFFSET @offset
+           SELECT id, ${by} AS at ${from} ORDER BY ${by} DESC, id DESC LIMIT +@limit OFFSET +@offset
          )
          SELECT ${COLUMNS} FROM page CROSS JOIN sessions s ON s.id = page.id
          ORDER BY page.at DESC, page.id DESC`,

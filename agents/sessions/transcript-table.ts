@@ -77,7 +77,7 @@ export function createTranscriptTable(db: Db) {
     >(
       `INSERT INTO branches (session, branch, parent_branch, fork_depth, session_id)
        SELECT @session, coalesce(max(branch), 0) + 1, @parent, @forkDepth, @sessionId
-         FROM branches WHERE session = @session
+         FROM branches WHERE session = +@session
        RETURNING branch`,
     )
     .pluck();
@@ -92,7 +92,7 @@ export function createTranscriptTable(db: Db) {
       `SELECT ${columns} FROM ${from}
        WHERE m.session = +@session AND m.branch = +@branch
          AND m.depth BETWEEN +@from AND +@to ${filter}
-       ORDER BY m.depth DESC LIMIT @limit`,
+       ORDER BY m.depth DESC LIMIT +@limit`,
     );
   const isVisible = `AND m.state <> 'pending'`;
   const visible = stretch<MessageRow>(COLUMNS, FROM, isVisible);
@@ -130,7 +130,7 @@ export function createTranscriptTable(db: Db) {
     `SELECT m.branch, m.depth, m.seq, m.timestamp FROM branches b
        JOIN messages m ON m.session = b.session AND m.branch = b.branch AND m.depth =
          (SELECT max(depth) FROM messages WHERE session = b.session AND branch = b.branch)
-     WHERE b.session = +? AND b.session_id = +? ORDER BY b.branch DESC LIMIT ?`,
+     WHERE b.session = +? AND b.session_id = +? ORDER BY b.branch DESC LIMIT +?`,
   );
   // Only as much of a text as a headline can need leaves the database.
   const asked = db

@@ -27,7 +27,7 @@ export async function removeUser(
   userId: string,
 ): Promise<Removed> {
   const some = db
-    .prepare<[string, number], number>('SELECT id FROM sessions WHERE user_id = ? LIMIT ?')
+    .prepare<[string, number], number>('SELECT id FROM sessions WHERE user_id = ? LIMIT +?')
     .pluck();
   const removed: Removed = { sessions: 0, messages: 0 };
   // Sessions of nobody stand under the empty name, and are not a user's.
