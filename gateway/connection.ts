@@ -63,7 +63,8 @@ const MAX_WATCHED = 1_000;
 /** Malformed frames that a connected client may send before it is taken for broken. */
 const MAX_BAD_FRAMES = 10;
 
-type Phase = 'challenged' | 'connected' | 'closed';
+/** `asked`: its first frame is here and waits its turn. It makes the connection or ends it. */
+type Phase = 'challenged' | 'asked' | 'connected' | 'closed';
 
 export class Connection implements Subscriber, Caller, Ticked, Served {
   readonly id: string;
@@ -113,6 +114,9 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     this.#peer.heard = true;
     if (text === undefined) return this.close(CLOSES.binaryFrame);
     if (bytes > this.#maxFrameBytes()) return this.close(CLOSES.frameTooLarge);
+    if (this.#phase === 'challenged') this.#ask();
+    // What comes behind the first frame of a socket that is refused can change nothing any more.
+    else if (!this.#decision.ok) return;
     const { turnstile } = this.#deps;
     if (!turnstile.admit(this.#line, text, bytes)) this.close(CLOSES.tooManyRequests);
   }
@@ -121,7 +125,7 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
   serve(text: string): void {
     const decoded = decodeFrame(text);
     if (!decoded.ok) return this.#badFrame(decoded.problem);
-    if (this.#phase === 'challenged') return this.#handshake(decoded.frame);
+    if (this.#phase === 'asked') return this.#handshake(decoded.frame);
     void this.#request(decoded.frame);
   }
 
@@ -177,8 +181,9 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
     this.#socket.end(close.code, close.reason);
   }
 
-  get isConnected(): boolean {
-    return this.#phase === 'connected';
+  /** Whether it has said anything: from then on nobody has to wait for it. */
+  get hasAsked(): boolean {
+    return this.#phase !== 'challenged';
   }
 
   sendEvent(body: string, isShared = false): void {
@@ -247,8 +252,16 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
 
   #maxFrameBytes(): number {
     const { services, lasting } = this.#deps;
-    if (this.#phase === 'connected') return lasting.maxPayloadBytes;
+    // Requests may come right behind `connect`, which may still wait its turn.
+    if (this.#phase !== 'challenged') return lasting.maxPayloadBytes;
     return services.config().gateway.limits.preConnectBytes;
+  }
+
+  /** Its part is done: how long its frame waits is ours. */
+  #ask(): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
+    this.#phase = 'asked';
   }
 
   #handshake(frame: RequestFrame): void {
@@ -289,8 +302,6 @@ export class Connection implements Subscriber, Caller, Ticked, Served {
 
   #welcome(id: string, connect: ConnectParams): void {
     const { services, hub, ticks } = this.#deps;
-    clearTimeout(this.#deadline);
-    this.#deadline = undefined;
     this.#phase = 'connected';
     const { identityScopes } = services.config().gateway.auth;
     this.#requestedScopes = connect.scopes;

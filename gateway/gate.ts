@@ -188,7 +188,7 @@ class Attached implements SocketHandler {
 
   received(text: string | undefined, bytes: number): void {
     this.#connection.received(text, bytes);
-    if (!this.#isPending || !this.#connection.isConnected) return;
+    if (!this.#isPending || !this.#connection.hasAsked) return;
     this.#isPending = false;
     this.#sockets.settled(this.#connection);
   }

@@ -19,7 +19,7 @@ export interface Sockets {
   /** Why a socket that was judged so finds no place; nothing if it does. May cut a pending one to make room. */
   refusal(decision: TrustDecision): Close | undefined;
   add(connection: Connection, decision: TrustDecision): void;
-  /** Its handshake is done. */
+  /** It has asked to be let in, and holds a place of its own. */
   settled(connection: Connection): void;
   remove(connection: Connection, decision: TrustDecision): void;
   matching(filter: SocketFilter): readonly Connection[];
@@ -33,7 +33,7 @@ export function createSockets(limits: () => SocketLimits): Sockets {
   const byUser = createIndex();
   const byInstance = createIndex();
   const byAddress = createIndex();
-  /** In their handshake, oldest first: for an admitted user, and for nobody. */
+  /** Who has not said a word yet, oldest first: for an admitted user, and for nobody. */
   const pending = new Set<Connection>();
   const strangers = new Set<Connection>();
 

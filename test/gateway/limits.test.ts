@@ -3,7 +3,13 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Client, connectClient, isTerminal, openClient } from '../support/client.ts';
+import {
+  type Client,
+  connectClient,
+  connectParams,
+  isTerminal,
+  openClient,
+} from '../support/client.ts';
 import { testConfig } from '../support/config.ts';
 import { type GatewayProcess, startGateway } from '../support/gateway.ts';
 import { upgradeRequest } from '../support/raw.ts';
@@ -63,6 +69,27 @@ describe('sockets', () => {
     expect(await silent.closed).toEqual({ code: 1006, reason: '' });
     const fourth = await openClient({ port, user: 'four' });
     expect(await fourth.closed).toEqual(full('too many connections'));
+  });
+
+  test('that ask all at once, and a long request behind it, are let in as their turn comes, and stay', async () => {
+    const { port } = await limited({ maxPendingSockets: 64, maxSocketsPerUser: 1_000 });
+    const all: Client[] = [];
+    for (let group = 0; group < 4; group++) {
+      const users = Array.from({ length: 60 }, (_, n) => `user-${group}-${n}`);
+      const opened = await Promise.all(users.map((user) => openClient({ port, user })));
+      // Longer than what may come before `connect`, and it may be here before that was looked at.
+      const asked = opened.map((client) => [
+        client.request('connect', connectParams()),
+        client.request('chat.history', { sessionKey: 'main', padding: 'x'.repeat(70_000) }),
+      ]);
+      const refused = await Promise.allSettled(asked.flat());
+      for (const each of refused) {
+        if (each.status === 'rejected') expect(String(each.reason)).not.toContain('closed');
+      }
+      all.push(...opened);
+    }
+    const alive = await Promise.all(all.map((client) => client.request('health')));
+    expect(alive).toHaveLength(240);
   });
 
   test('by the hundred that never say a word keep nobody out, and hold no descriptors', async () => {
