@@ -80,6 +80,10 @@ export interface TurnRequest {
 export async function startTurn(services: Services, caller: Caller, turn: TurnRequest) {
   const { principal } = caller;
   const { store, runs } = services;
+  // First of all: a page that resends what it is unsure of gets its answer, whatever was configured or chosen since.
+  const known = store.run(principal, turn.key, turn.runId);
+  const durable = known && (await store.durableRun(principal, turn.key, turn.runId));
+  if (durable) return duplicateAck(durable);
   const agent = services.catalog().agents.get(turn.agentId);
   if (!agent) throw new RequestError(unknownAgent(turn.agentId));
   if (agent.models.length === 0 && !store.describe(principal, turn.key)?.model) {
@@ -96,8 +100,7 @@ export async function startTurn(services: Services, caller: Caller, turn: TurnRe
     const problem = 'invalid chat.send params: a message or an attachment is required';
     throw new RequestError(protocolError('INVALID_REQUEST', problem));
   }
-  // What is known already costs nothing: a page that resends what it is unsure of must get its answer.
-  if (!store.run(principal, turn.key, turn.runId)) countSend(caller, services);
+  countSend(caller, services);
   const thinking = turn.thinking === undefined ? undefined : effortOf(turn.thinking);
   const newTurn: NewTurn = {
     runId: turn.runId,
@@ -127,8 +130,6 @@ function expectsImages(
   const chosen = store.describe(principal, turn.key)?.model ?? '';
   const model = catalog().models.get(chosen) ?? agent.models[0];
   if (!model || model.info.input.includes('image')) return;
-  // A repeated send gets the same answer, whatever model was chosen since.
-  if (store.run(principal, turn.key, turn.runId)) return;
   const message = `the model ${model.ref} reads text only; choose another model, or send no image`;
   refuse('ATTACHMENT_INVALID', message, { model: model.ref });
 }

@@ -61,6 +61,19 @@ test('a call that waits for its turn is made as the configuration says when it c
   expect([before.requests.length, after.requests.length]).toEqual([1, 1]);
 });
 
+test('a repeated send gets its answer, though nothing is configured any more that could answer a new one', async () => {
+  const { upstream, gateway, options } = await scene();
+  const client = await connectClient({ port: gateway.port });
+  const send = { sessionKey: 'main', message: 'hello', idempotencyKey: 'once' };
+  await client.say('main', send.message, send.idempotencyKey);
+  await gateway.writeConfig({ ...testConfig(options), agents: { defaults: {} } });
+  await gateway.logged('config_applied');
+  expect(await client.request('chat.send', send)).toMatchObject({ runId: 'once', status: 'ok' });
+  const fresh = await client.ask('chat.send', { ...send, idempotencyKey: 'another' });
+  expect(fresh.error).toMatchObject({ details: { code: 'MODEL_NOT_CONFIGURED' } });
+  expect(upstream.requests).toHaveLength(1);
+});
+
 test('SIGHUP reads the file at once', async () => {
   const { gateway, options } = await scene();
   await gateway.writeConfig(testConfig({ ...options, defaults: { systemPrompt: 'Be brief.' } }));
