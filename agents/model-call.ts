@@ -4,10 +4,11 @@ import { report } from '../providers/breaker.ts';
 import { fitToModel } from '../providers/capabilities.ts';
 import type { ProviderEvent, ProviderRequest, StopReason } from '../providers/contract.ts';
 import type { ProviderFailure } from '../providers/errors.ts';
-import { type Admission, createFairQueue } from '../providers/fair-queue.ts';
+import type { Admission } from '../providers/fair-queue.ts';
 import { retryDelay } from '../providers/retry.ts';
 import type { ConfiguredModel } from './definition.ts';
 import type { Endpoint, EndpointSource } from './endpoints.ts';
+import { createRequestMemory } from './request-memory.ts';
 
 export interface ModelCall {
   /** Tried in this order; never empty. */
@@ -56,7 +57,6 @@ export interface ModelCallerOptions {
  */
 const MAX_REQUEST_BYTES = 256 * 1024 * 1024;
 const LARGE_BYTES = 1024 * 1024;
-const MAX_WAITING = 10_000;
 
 interface Attempt {
   result: ModelResult;
@@ -76,7 +76,7 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     current = (model) => model,
     maxRequestBytes = MAX_REQUEST_BYTES,
   } = options;
-  const memory = createFairQueue({ limit: () => maxRequestBytes, maxWaiting: MAX_WAITING });
+  const memory = createRequestMemory(maxRequestBytes);
 
   /** One call, if the endpoint may be called now, when it is its turn, and when there is room for the request. */
   async function attemptOnce(
@@ -88,17 +88,20 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     const { breaker, queue } = await options.endpoint(before);
     // Nobody waits for a turn at an endpoint that is left alone.
     if (!isLast && breaker.state() === 'open') return notSent(resting(before));
-    return withAdmission(queue.enter(call.turnOf, call.signal), before, () => {
-      if (call.bytes < LARGE_BYTES) return send(current(before), call, isLast);
-      const room = memory.enter(call.turnOf, call.signal, call.bytes);
-      return withAdmission(room, before, (release) => {
-        const onEvent = (event: StreamEvent) => {
-          // Upstream has it, and here it was let go.
-          release();
-          call.onEvent(event);
-        };
-        return send(current(before), { ...call, onEvent }, isLast);
-      });
+    const inTurn = (taken: ModelCall) =>
+      withAdmission(queue.enter(call.turnOf, call.signal), before, () =>
+        send(current(before), taken, isLast),
+      );
+    if (call.bytes < LARGE_BYTES) return inTurn(call);
+    // Before the turn: who waits for memory takes no place of the endpoint, which small requests would wait for.
+    const room = memory.enter(before.endpoint.id, call.turnOf, call.signal, call.bytes);
+    return withAdmission(room, before, (release) => {
+      const onEvent = (event: StreamEvent) => {
+        // Upstream has it, and here it was let go. Not when it is written: it is kept for a second try until then.
+        release();
+        call.onEvent(event);
+      };
+      return inTurn({ ...call, onEvent });
     });
   }
 
@@ -108,7 +111,7 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     if (!permit) return notSent(resting(model));
     try {
       call.onModel(model);
-      const attempt = await drive(endpoint, model, call);
+      const attempt = await drive(endpoint, model, call, permit.began);
       report(permit, attempt.result.type === 'error' ? attempt.result.failure.kind : undefined);
       return attempt;
     } finally {
@@ -172,6 +175,7 @@ async function drive(
   endpoint: Endpoint,
   model: ConfiguredModel,
   call: ModelCall,
+  onAnswer: () => void,
 ): Promise<Attempt> {
   const { stream, unfit } = ask(endpoint, model, call);
   let answered = false;
@@ -194,6 +198,7 @@ async function drive(
       case 'tool_call_start':
       case 'tool_call_delta':
       case 'tool_call_end':
+        if (!answered) onAnswer();
         answered = true;
         return call.onEvent(event);
     }

@@ -19,9 +19,15 @@ export interface Places {
   give(lane: Lane): void;
   /** The session that is next, if there is a place for it; it waits no longer. */
   next(): Lane | undefined;
-  /** Promises a place to a run that is being stored as started. False if there is none to promise. */
+  /**
+   * Promises a place to a run that is being stored as started: nobody else gets it, for of a run that is stored so and
+   * waits the answer would be lost in a crash. False if there is none to promise.
+   */
   promise(userId: string): boolean;
-  /** The promised run stands in its session's queue, or never will. */
+  /**
+   * The promised run stands in its session's queue, or never will. The place is free from now on: first for that
+   * session, and then for whoever is next.
+   */
   kept(userId: string): void;
 }
 
@@ -51,14 +57,22 @@ export function createPlaces({ maxConcurrent, maxPerUser }: PlaceLimits): Places
   }
 
   const isOver = (count: number, limit: number): boolean => limit > 0 && count >= limit;
+  const allTaken = (): boolean => isOver(running + promised, maxConcurrent());
+  const hasAll = (user: User): boolean => isOver(user.running + user.promised, maxPerUser());
 
   /** Puts a user who waits behind the others, or apart. */
   function queueUp(user: User): void {
     queue.delete(user);
     full.delete(user);
     if (user.waiting.size === 0) return;
-    if (isOver(user.running, maxPerUser())) full.add(user);
+    if (hasAll(user)) full.add(user);
     else queue.add(user);
+  }
+
+  /** One place less is the user's: whoever stood apart for its sake, or for that of a limit raised meanwhile, is freed. */
+  function loosen(userId: string, user: User): void {
+    if (full.has(user)) queueUp(user);
+    forgetIfIdle(userId, user);
   }
 
   function seat(user: User): void {
@@ -69,7 +83,7 @@ export function createPlaces({ maxConcurrent, maxPerUser }: PlaceLimits): Places
   return {
     take(lane) {
       const user = userOf(lane.principal.userId);
-      if (!isOver(running, maxConcurrent()) && !isOver(user.running, maxPerUser())) {
+      if (!allTaken() && !hasAll(user)) {
         if (user.waiting.delete(lane)) waiting--;
         seat(user);
         return true;
@@ -84,15 +98,13 @@ export function createPlaces({ maxConcurrent, maxPerUser }: PlaceLimits): Places
       const user = userOf(userId);
       user.running--;
       running--;
-      // A limit that was raised meanwhile frees whoever stood apart for its sake.
-      if (full.has(user)) queueUp(user);
-      forgetIfIdle(userId, user);
+      loosen(userId, user);
     },
 
     next() {
-      if (isOver(running, maxConcurrent())) return undefined;
+      if (allTaken()) return undefined;
       for (const user of queue) {
-        if (isOver(user.running, maxPerUser())) {
+        if (hasAll(user)) {
           queueUp(user);
           continue;
         }
@@ -127,7 +139,7 @@ export function createPlaces({ maxConcurrent, maxPerUser }: PlaceLimits): Places
       const user = userOf(userId);
       user.promised--;
       promised--;
-      forgetIfIdle(userId, user);
+      loosen(userId, user);
     },
   };
 }

@@ -190,6 +190,8 @@ export function createRuns(options: RunsOptions): Runs {
       lane.storing -= 1;
       if (start) places.kept(principal.userId);
       pump(lane);
+      // What was promised and not taken is for those who waited meanwhile.
+      if (start) pumpWaiting();
     }
   }
 

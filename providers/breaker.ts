@@ -22,6 +22,11 @@ export type BreakerState = 'closed' | 'open' | 'half_open';
 
 /** Leave for one call. Report exactly one end; further reports are ignored. */
 export interface Permit {
+  /**
+   * The provider has begun to answer. An answer may take ten minutes: from its first word on nobody is kept away for
+   * the sake of the probe. Until a call ends well, though, a single failure is enough to leave the provider alone again.
+   */
+  began(): void;
   /** The provider answered. */
   answered(): void;
   /** The provider did not do its work. */
@@ -58,6 +63,8 @@ export function createBreaker(options: BreakerOptions): Breaker {
   /** Set while open or half-open. */
   let openUntil: number | undefined;
   let probing = false;
+  /** How often it has opened. */
+  let openings = 0;
 
   const state = (): BreakerState => {
     if (openUntil === undefined) return 'closed';
@@ -69,24 +76,38 @@ export function createBreaker(options: BreakerOptions): Breaker {
     openUntil = undefined;
   };
   const open = () => {
+    openings += 1;
     openUntil = options.now() + openMs;
     openMs = Math.min(openMs * 2, options.maxOpenMs);
   };
 
   const permit = (isProbe: boolean): Permit => {
     let reported = false;
+    const openingsBefore = openings;
+    /** The others wait for this one. */
+    let isAwaited = isProbe;
+    const endProbe = () => {
+      if (isAwaited) probing = false;
+      isAwaited = false;
+    };
     const once = (then: () => void) => () => {
       if (reported) return;
       reported = true;
-      if (isProbe) probing = false;
       then();
+      endProbe();
     };
     return {
+      began() {
+        if (!isAwaited) return;
+        endProbe();
+        openUntil = undefined;
+      },
       answered: once(close),
       failed: once(() => {
-        failuresInRow += 1;
         // Calls that began before it opened fail after it: they teach nothing new.
-        if (isProbe || (openUntil === undefined && failuresInRow >= options.failures)) open();
+        if (openings !== openingsBefore) return;
+        failuresInRow += 1;
+        if (isAwaited || (openUntil === undefined && failuresInRow >= options.failures)) open();
       }),
       abandoned: once(() => {}),
     };

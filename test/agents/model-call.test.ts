@@ -217,6 +217,100 @@ test('requests that are large wait for each other until upstream has them, small
   );
 });
 
+test('an endpoint that takes large requests and says nothing holds up neither others nor what is small', async () => {
+  const MIB = 1024 * 1024;
+  const stalled = Promise.withResolvers<void>();
+  const asked: string[] = [];
+  const endpoints = new Map(
+    ['stalls', 'works'].map((id): [string, Endpoint] => {
+      const adapter: Endpoint['adapter'] = async function* ({ system }) {
+        asked.push(system);
+        if (id === 'stalls') await stalled.promise;
+        yield { type: 'done', stopReason: 'stop' };
+      };
+      const breaker = createBreaker({ ...DEFAULT_BREAKER, now: () => 0 });
+      // One more than requests of 3 MiB have room.
+      const queue = createFairQueue({ limit: () => 2, maxWaiting: 10 });
+      return [id, { adapter, breaker, queue }];
+    }),
+  );
+  const callModel = createModelCaller({
+    endpoint: async ({ endpoint: { id } }) => {
+      const known = endpoints.get(id);
+      if (!known) throw new Error(`There is no ${id}.`);
+      return known;
+    },
+    log: () => {},
+    maxRequestBytes: 8 * MIB,
+  });
+  const ask = (id: string, name: string, bytes: number) =>
+    callModel({
+      models: [{ ...modelWith('key'), endpoint: { ...modelWith('key').endpoint, id } }],
+      request: () => request({ system: name }),
+      signal: new AbortController().signal,
+      turnOf: name,
+      runId: name,
+      bytes,
+      onModel: () => {},
+      onEvent: () => {},
+    });
+  const stuck = ['a', 'b', 'c'].map((name) => ask('stalls', name, 3 * MIB));
+  await vi.waitFor(() => expect(asked).toEqual(['a']));
+  expect(await ask('works', 'large', 3 * MIB)).toMatchObject({ type: 'done' });
+  const small = ask('stalls', 'small', 1_000);
+  await vi.waitFor(() => expect(asked).toEqual(['a', 'large', 'small']));
+  stalled.resolve();
+  expect(await Promise.all([...stuck, small])).toHaveLength(4);
+  expect(asked.toSorted()).toEqual(['a', 'b', 'c', 'large', 'small']);
+});
+
+test('the first word of an answer opens the way for others to a model that was left alone', async () => {
+  let time = 0;
+  const breaker = createBreaker({ ...DEFAULT_BREAKER, failures: 1, now: () => time });
+  breaker.admit()?.failed();
+  time = DEFAULT_BREAKER.openMs;
+  const ended = Promise.withResolvers<void>();
+  const asked: string[] = [];
+  const queue = createFairQueue({ limit: () => 10, maxWaiting: 10 });
+  const callModel = createModelCaller({
+    endpoint: async ({ endpoint: { id } }) => ({
+      async *adapter() {
+        asked.push(id);
+        yield { type: 'text', delta: 'a' };
+        await ended.promise;
+        yield { type: 'done', stopReason: 'stop' };
+      },
+      breaker: id === 'p' ? breaker : createBreaker({ ...DEFAULT_BREAKER, now: () => time }),
+      queue,
+    }),
+    log: () => {},
+  });
+  const model = modelWith('key');
+  const standIn = { ...model, endpoint: { ...model.endpoint, id: 'stand-in' } };
+  const ask = () => {
+    const begun = Promise.withResolvers<void>();
+    const result = callModel({
+      models: [model, standIn],
+      request: () => request(),
+      signal: new AbortController().signal,
+      turnOf: 'ann',
+      runId: 'run',
+      bytes: 0,
+      onModel: () => {},
+      onEvent: () => begun.resolve(),
+    });
+    return { begun: begun.promise, result };
+  };
+  const probe = ask();
+  await probe.begun;
+  const other = ask();
+  await other.begun;
+  expect(asked).toEqual(['p', 'p']);
+  ended.resolve();
+  expect(await probe.result).toMatchObject({ type: 'done' });
+  expect(await other.result).toMatchObject({ type: 'done' });
+});
+
 test.each<[string, ProviderEvent]>([
   ['text', { type: 'text', delta: 'a' }],
   ['reasoning', { type: 'reasoning', delta: 'a' }],

@@ -56,6 +56,30 @@ test('a promise counts as taken until it is kept', () => {
   expect(all.promise('c')).toBe(true);
 });
 
+test("a promised place is nobody else's, and goes to whoever waits if it is not used", () => {
+  const all = places(1, 0);
+  const [anna, ben] = [lane('a', '1'), lane('b', '1')];
+  expect(all.promise('a')).toBe(true);
+  expect(all.take(ben)).toBe(false);
+  expect(all.next()).toBeUndefined();
+  all.kept('a');
+  expect(all.take(anna)).toBe(true);
+  expect(all.next()).toBeUndefined();
+  all.give(anna);
+  expect(all.next()).toBe(ben);
+});
+
+test('the same of the places of one user', () => {
+  const all = places(0, 1);
+  const other = lane('a', '2');
+  expect(all.promise('a')).toBe(true);
+  expect(all.take(other)).toBe(false);
+  expect(all.next()).toBeUndefined();
+  all.kept('a');
+  expect(all.next()).toBe(other);
+  expect(all.next()).toBeUndefined();
+});
+
 test('nobody is limited by 0', () => {
   const all = places(0, 0);
   for (let n = 0; n < 100; n++) expect(all.take(lane('a', String(n)))).toBe(true);

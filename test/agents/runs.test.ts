@@ -1,8 +1,9 @@
 /** When runs begin: not all at once, and not before what they answer is durable. */
 
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import type { AgentDefinition } from '../../agents/definition.ts';
 import type { StreamEvent } from '../../agents/model-call.ts';
+import type { Principal } from '../../agents/principal.ts';
 import type { RunEnd } from '../../agents/run.ts';
 import { createRuns, type RunsOptions } from '../../agents/runs.ts';
 import { IN_MEMORY } from '../../agents/sessions/database.ts';
@@ -12,7 +13,7 @@ import { type Answer, StoreUnavailableError } from '../../agents/sessions/store.
 import type { Usage } from '../../providers/contract.ts';
 import { MODEL } from '../providers/calls.ts';
 import { settled } from '../support/upstream/http.ts';
-import { alice, KEY, temporaryFile, turn } from './sessions/samples.ts';
+import { alice, bob, KEY, temporaryFile, turn } from './sessions/samples.ts';
 
 const HERD = 24;
 
@@ -409,4 +410,73 @@ test('a store that is in trouble until the process stops leaves the run to the n
   const { ends, state } = await endOf(SOUND, { refuses: () => true, recovery: never });
   expect(ends).toMatchObject([{ state: 'error', failure: { kind: 'unavailable' } }]);
   expect(state).toBe('running');
+});
+
+/** Of an instance with one place: two messages that are being stored, the second one as started. */
+async function twoOnTheirWay(limits: Partial<RunsOptions>, whose: readonly [Principal, Principal]) {
+  const real = openSessionStore({ path: IN_MEMORY });
+  onTestFinished(() => real.close());
+  const gates = new Map(['first', 'second'].map((id) => [id, Promise.withResolvers<void>()]));
+  const ends = new Map(
+    ['before', 'first', 'second'].map((id) => [id, Promise.withResolvers<void>()]),
+  );
+  const asked: string[] = [];
+  const runs = createRuns({
+    ...common,
+    ...limits,
+    store: {
+      ...real,
+      async acceptTurn(principal, key, sent) {
+        const accepted = real.acceptTurn(principal, key, sent);
+        await gates.get(sent.runId)?.promise;
+        return accepted;
+      },
+    },
+    async callModel({ runId }) {
+      asked.push(runId);
+      await ends.get(runId)?.promise;
+      return { type: 'done', stopReason: 'tool_use' };
+    },
+  });
+  const [other, own] = whose;
+  await runs.send(other, 'before', turn('before'));
+  await expect.poll(() => asked).toEqual(['before']);
+  const first = runs.send(other, 'first', turn('first'));
+  ends.get('before')?.resolve();
+  await expect.poll(() => runs.count()).toBe(0);
+  const second = runs.send(own, 'second', turn('second'));
+  await expect.poll(() => real.run(own, 'second', 'second')?.state).toBe('running');
+  return { runs, asked, gates, ends, first, second };
+}
+
+const ONE_PLACE: [string, Partial<RunsOptions>, readonly [Principal, Principal]][] = [
+  ['in all', { maxConcurrent: () => 1 }, [bob, alice]],
+  ['of a user', { maxPerUser: () => 1 }, [alice, alice]],
+];
+
+describe.each(ONE_PLACE)('with one place %s', (_, limits, whose) => {
+  it('a message that is stored as started is answered before one that is stored as waiting', async () => {
+    const { runs, asked, gates, ends, first, second } = await twoOnTheirWay(limits, whose);
+    gates.get('first')?.resolve();
+    expect(await first).toMatchObject({ outcome: 'accepted', run: { state: 'queued' } });
+    await settled();
+    gates.get('second')?.resolve();
+    expect(await second).toMatchObject({ outcome: 'accepted', run: { state: 'running' } });
+    await expect.poll(() => asked).toEqual(['before', 'second']);
+    ends.get('second')?.resolve();
+    await expect.poll(() => asked).toEqual(['before', 'second', 'first']);
+    ends.get('first')?.resolve();
+    await runs.drain(30_000);
+  });
+
+  it('a message that cannot be stored leaves its place to one that waits', async () => {
+    const { runs, asked, gates, ends, first, second } = await twoOnTheirWay(limits, whose);
+    gates.get('first')?.resolve();
+    await first;
+    gates.get('second')?.reject(new Error('The disk is full.'));
+    await expect(second).rejects.toThrow('The disk is full.');
+    await expect.poll(() => asked).toEqual(['before', 'first']);
+    ends.get('first')?.resolve();
+    await runs.drain(30_000);
+  });
 });

@@ -150,6 +150,67 @@ describe('the circuit breaker', () => {
     expect(breaker.state()).toBe('closed');
   });
 
+  it('lets everyone through as soon as the probe begins to be answered', () => {
+    const { breaker, fail, pass } = breakerAt();
+    fail(3);
+    pass(100);
+    const probe = breaker.admit();
+    probe?.began();
+    expect(breaker.state()).toBe('closed');
+    expect(breaker.admit()).toBeDefined();
+    probe?.answered();
+    fail(2);
+    expect(breaker.state()).toBe('closed');
+  });
+
+  it('opens again, and for twice as long, if the answer to the probe breaks off', () => {
+    const { breaker, fail, pass } = breakerAt();
+    fail(3);
+    pass(100);
+    const probe = breaker.admit();
+    probe?.began();
+    probe?.failed();
+    pass(199);
+    expect(breaker.state()).toBe('open');
+    pass(1);
+    expect(breaker.state()).toBe('half_open');
+  });
+
+  it('opens again by any failure while the probe is being answered, and that one takes no other probe away', () => {
+    const { breaker, fail, pass } = breakerAt();
+    fail(3);
+    pass(100);
+    const slow = breaker.admit();
+    slow?.began();
+    fail(1);
+    expect(breaker.state()).toBe('open');
+    pass(200);
+    expect(breaker.admit()).toBeDefined();
+    slow?.failed();
+    expect(breaker.state()).toBe('half_open');
+    expect(breaker.admit()).toBeUndefined();
+  });
+
+  it('is not opened again, once a probe is being answered, by calls that began before', () => {
+    const { breaker, fail, pass } = breakerAt();
+    const early = breaker.admit();
+    fail(3);
+    pass(100);
+    breaker.admit()?.began();
+    early?.failed();
+    expect(breaker.state()).toBe('closed');
+  });
+
+  it('counts answers that begin and break off', () => {
+    const { breaker } = breakerAt();
+    for (let times = 3; times > 0; times -= 1) {
+      const permit = breaker.admit();
+      permit?.began();
+      permit?.failed();
+    }
+    expect(breaker.state()).toBe('open');
+  });
+
   it('is not kept open longer by calls that began before it opened', () => {
     const { breaker, fail, pass } = breakerAt();
     const early = breaker.admit();

@@ -38,7 +38,7 @@ it('none that a chat needs is prepared anew when it is used again', async () => 
   await exchange(store, alice, KEY, turn('r'), answer('hello'));
   for (const n of [0, 1]) await use(store, n);
   // better-sqlite3 makes a function for the rows of a statement, and another one when SQLite has prepared it anew.
-  const made = vi.fn(Function);
+  const made = vi.fn<FunctionConstructor>(Function);
   vi.stubGlobal('Function', made);
   for (const n of [2, 3, 4]) await use(store, n);
   expect(made.mock.calls).toEqual([]);
