@@ -5,16 +5,14 @@
 
 import type { Principal } from '../principal.ts';
 import { findEntry, pathFacts, placeBefore, refused } from './branching.ts';
-import { type CopyTable, inSlices } from './copy-table.ts';
+import type { AttachmentPlace, CopyTable } from './copy-table.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { type SessionRow, toMessage, toSession } from './records.ts';
 import { purge } from './removal.ts';
+import { inSlices } from './slice.ts';
 import type { MessageRecord, Moved, MoveRefusal } from './store.ts';
 import type { Place, Stretch } from './transcript-table.ts';
 import { hasRoom, type Tables } from './turns.ts';
-
-/** Messages of one slice: a few milliseconds. */
-const SLICE = 100;
 
 export interface ForkRequest {
   principal: Principal;
@@ -32,6 +30,8 @@ interface Plan {
   source: number;
   target: number;
   leaf: Place;
+  /** That lead to the leaf. */
+  parts: readonly Stretch[];
   message: MessageRecord | undefined;
 }
 
@@ -43,38 +43,79 @@ export async function fork(
 ): Promise<Moved> {
   const plan = await writes.submit(() => begin(tables, request));
   if (typeof plan === 'string') return refused(plan);
-  const { source, target, leaf } = plan;
-  // Asked again before each slice: the session may be deleted meanwhile.
-  const isThere = () => tables.sessions.find(request.principal, request.key)?.id === source;
+  const { target } = plan;
   try {
-    const parts = [...tables.transcript.path(source, leaf)].flatMap(slices);
-    for (const part of parts) {
-      const files = await writes.submit(() => {
-        if (!isThere()) return undefined;
-        copies.copy(source, part, target);
-        tables.sessions.grow(target, copies.bytesOf(part, target));
-        return copies.attachmentsOf(source, part, target);
-      });
-      if (!files) break;
-      for (const group of inSlices(files)) {
-        await writes.submit(() => {
-          for (const file of group) copies.copyAttachment(file);
-          tables.sessions.grow(
-            target,
-            group.reduce((sum, { bytes }) => sum + bytes, 0),
-          );
-        });
-      }
-    }
-    const moved = await writes.submit(() =>
-      isThere() ? publish(tables, plan, request) : refused('not_found'),
-    );
+    const obstacle = await copyPath(tables, copies, writes, request, plan);
+    const moved = obstacle
+      ? refused(obstacle)
+      : await writes.submit(() => publish(tables, plan, request));
     if (moved.outcome === 'refused') void purge(tables, copies, writes, [target]);
     return moved;
   } catch (error) {
     void purge(tables, copies, writes, [target]);
     throw error;
   }
+}
+
+/** Why the copy was not completed; nothing if it was. */
+async function copyPath(
+  tables: Tables,
+  copies: CopyTable,
+  writes: GroupCommit,
+  request: ForkRequest,
+  plan: Plan,
+): Promise<MoveRefusal | undefined> {
+  const inCommit = <T>(slice: () => T) =>
+    writes.submit(() => whyNot(tables, plan, request) ?? slice());
+  for (const part of plan.parts) {
+    let { from } = part;
+    while (from <= part.to) {
+      const slice = await inCommit(() => copyMessages(tables, copies, plan, { ...part, from }));
+      if (typeof slice === 'string') return slice;
+      for (const files of inSlices(slice.files)) {
+        const refusal = await inCommit(() => copyFiles(tables, copies, plan, files));
+        if (refusal) return refusal;
+      }
+      from = slice.next;
+    }
+  }
+  return undefined;
+}
+
+/** Asked again in each commit: meanwhile the session may be deleted, or the user's room be used up. */
+function whyNot(
+  tables: Tables,
+  { source, target }: Plan,
+  { principal, key, maxBytes }: ForkRequest,
+): MoveRefusal | undefined {
+  if (tables.sessions.find(principal, key)?.id !== source) return 'not_found';
+  const bytes = tables.sessions.read(target)?.bytes ?? 0;
+  return hasRoom(tables, principal.userId, maxBytes, bytes) ? undefined : 'storage_full';
+}
+
+/** Where to go on, and what belongs to the messages that were copied. */
+function copyMessages(
+  { sessions }: Tables,
+  copies: CopyTable,
+  { source, target }: Plan,
+  stretch: Stretch,
+): { next: number; files: AttachmentPlace[] } {
+  const { part, bytes } = copies.copySome(source, stretch, target);
+  sessions.grow(target, bytes);
+  return { next: part.to + 1, files: copies.attachmentsOf(source, part) };
+}
+
+function copyFiles(
+  { sessions }: Tables,
+  copies: CopyTable,
+  { source, target }: Plan,
+  files: readonly AttachmentPlace[],
+): void {
+  for (const file of files) copies.copyAttachment(source, file, target);
+  sessions.grow(
+    target,
+    files.reduce((sum, { bytes }) => sum + bytes, 0),
+  );
 }
 
 /** Judges the request and makes the hidden session. */
@@ -86,17 +127,25 @@ function begin(tables: Tables, request: ForkRequest): Plan | MoveRefusal {
   const entry = findEntry(tables, session, request.messageId);
   if (!entry || !to.key.isWellFormed()) return 'no_message';
   if (sessions.find(principal, to.key)) return 'exists';
-  if (!hasRoom(tables, principal.userId, request.maxBytes)) return 'storage_full';
   const isUser = entry.role === 'user';
   const leaf = isUser ? placeBefore(tables, session.id, entry) : entry;
+  if (!hasRoom(tables, principal.userId, request.maxBytes, knownBytes(session, leaf))) {
+    return 'storage_full';
+  }
   const pending = runs.slots(session.id);
   if (pending.some((slot) => transcript.onPath(session.id, leaf, slot))) return 'busy';
   return {
     source: session.id,
     target: hiddenSession(tables, session, request, newId()),
     leaf: { branch: leaf.branch, depth: leaf.depth },
+    parts: [...transcript.path(session.id, leaf)],
     message: isUser ? toMessage(entry) : undefined,
   };
+}
+
+/** What the copy will hold, where that is known before it is made: all that the session holds. */
+function knownBytes({ next_seq: nextSeq, bytes }: SessionRow, leaf: Place): number {
+  return leaf.depth === nextSeq - 1 ? bytes : 0;
 }
 
 function hiddenSession(
@@ -111,25 +160,16 @@ function hiddenSession(
   return target;
 }
 
-function publish(tables: Tables, { target, leaf, message }: Plan, request: ForkRequest): Moved {
+function publish(tables: Tables, plan: Plan, request: ForkRequest): Moved {
+  const { target, leaf, message } = plan;
   const { sessions } = tables;
   const { principal, to } = request;
-  if (sessions.find(principal, to.key)) return refused('exists');
-  // Asked again: the copy counts from now on, and much may have been stored since it was begun.
-  if (!hasRoom(tables, principal.userId, request.maxBytes)) return refused('storage_full');
+  const obstacle = sessions.find(principal, to.key) ? 'exists' : whyNot(tables, plan, request);
+  if (obstacle) return refused(obstacle);
   const end = { branch: 1, depth: leaf.depth };
   sessions.move(target, { ...end, ...pathFacts(tables, target, end) });
   sessions.publish(target, principal, to.key);
   const row = sessions.read(target);
   if (!row) throw new Error('A copy vanished before it was published.');
   return { outcome: 'moved', session: toSession(row), ...(message && { message }) };
-}
-
-function slices({ branch, from, to }: Stretch): Stretch[] {
-  const count = Math.ceil((to - from + 1) / SLICE);
-  return Array.from({ length: count }, (_, n) => ({
-    branch,
-    from: from + n * SLICE,
-    to: Math.min(to, from + (n + 1) * SLICE - 1),
-  }));
 }

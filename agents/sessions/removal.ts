@@ -4,20 +4,15 @@
  * at the next start.
  */
 
-import { type CopyTable, inSlices } from './copy-table.ts';
+import type { CopyTable } from './copy-table.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { SessionRow } from './records.ts';
+import { SLICE } from './slice.ts';
 import type { Tables } from './turns.ts';
 
-/** Messages, or runs, of one slice. */
-const SLICE = 100;
-
-/** Attachments that leave with their session at once. */
-const SMALL_BYTES = 1024 * 1024;
-
 /** Inside a transaction. True if something is left that `purge` has to remove. */
-export function removeSession(tables: Tables, copies: CopyTable, row: SessionRow): boolean {
-  const isSmall = row.next_seq <= SLICE && copies.attachedBytes(row.id) <= SMALL_BYTES;
+export function removeSession(tables: Tables, row: SessionRow): boolean {
+  const isSmall = row.next_seq <= SLICE.rows && row.bytes <= SLICE.bytes;
   if (isSmall) {
     tables.sessions.remove(row.id);
     return false;
@@ -57,22 +52,8 @@ async function purgeOne(
   writes: GroupCommit,
   id: number,
 ): Promise<void> {
-  for (;;) {
-    const slice = await writes.submit(() =>
-      copies
-        .someOf(id, SLICE)
-        .map((message) => ({ message, files: copies.attachmentsAt(message) })),
-    );
-    if (slice.length === 0) break;
-    for (const files of inSlices(slice.flatMap((each) => each.files))) {
-      await writes.submit(() => {
-        for (const { id: file } of files) copies.removeAttachment(file);
-      });
-    }
-    await writes.submit(() => {
-      for (const { message } of slice) copies.remove(message);
-    });
-  }
-  while ((await writes.submit(() => runs.removeSome(id, SLICE))) > 0);
+  // Each slice is chosen by the commit that removes it: others may remove the same session meanwhile.
+  while (await writes.submit(() => copies.removeSome(id)));
+  while ((await writes.submit(() => runs.removeSome(id, SLICE.rows))) > 0);
   await writes.submit(() => sessions.remove(id));
 }

@@ -60,7 +60,7 @@ export async function retire(
           // Judged again inside the commit: its user may have come back meanwhile.
           const row = find.mayGo.get(id) !== undefined && still() && tables.sessions.read(id);
           if (!row) return 'stays';
-          return removeSession(tables, copies, row) ? 'left' : 'gone';
+          return removeSession(tables, row) ? 'left' : 'gone';
         });
     if (outcome === 'stays') return;
     count++;

@@ -340,7 +340,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
         const row = sessions.find(principal, key);
         if (!row) return 'not_found';
         if (!isExpected(row, expectedSessionId)) return 'stale_session';
-        return { id: row.id, isLeft: removeSession(tables, copies, row) };
+        return { id: row.id, isLeft: removeSession(tables, row) };
       });
       if (typeof removed === 'string') return removed;
       if (removed.isLeft) void purge(tables, copies, writes, [removed.id]);

@@ -195,7 +195,7 @@ export type MoveRefusal =
   /** An answer is under way or waited for. */
   | 'busy'
   | 'exists'
-  /** The user's sessions hold as many bytes as they may. */
+  /** The user's sessions hold as many bytes as they may, or would hold more with the copy. */
   | 'storage_full';
 
 export type Moved =
@@ -389,7 +389,7 @@ export interface SessionStore {
   switchBranch(principal: Principal, key: string, leafId: string): Promise<Moved>;
   /**
    * A new session under `to.key` with a copy of the history up to and including this answer, or up to
-   * just before this user message. It appears when it is complete; a long one is copied in slices. One of a
+   * just before this user message. It appears when it is complete; a long or large one is copied in slices. One of a
    * user at a time: others of the same user wait.
    */
   fork(

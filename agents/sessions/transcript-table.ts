@@ -5,6 +5,7 @@
 
 import type { Db } from './database.ts';
 import type { MessageRow, SpokenRow } from './records.ts';
+import { fitting } from './slice.ts';
 import type { Answer, Attachment, ContentBlock, MessageState, Role } from './store.ts';
 
 /** A place in a transcript: the message at this depth of this branch. Depth 0 stands before all. */
@@ -51,18 +52,6 @@ const FROM = 'messages m JOIN branches b ON b.session = m.session AND b.branch =
 
 /** What a walk reads at a time, at the most: a reader that stops early has read little, and the event loop is not held. */
 const WALK_PAGE = { messages: 32, bytes: 128 * 1024 };
-
-/** How many of them, from the first on, take at most so many bytes together; one that `mustFit` does in any case. */
-function fitting(sizes: readonly number[], maxBytes: number, mustFit: boolean) {
-  let count = 0;
-  let bytes = 0;
-  for (const size of sizes) {
-    if (bytes + size > maxBytes && !(mustFit && count === 0)) break;
-    bytes += size;
-    count += 1;
-  }
-  return { count, bytes };
-}
 
 export type TranscriptTable = ReturnType<typeof createTranscriptTable>;
 

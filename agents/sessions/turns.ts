@@ -71,9 +71,17 @@ export function acceptTurn(
   return { outcome: 'accepted', run: writeTurn(tables, row, turn), created: !found };
 }
 
-/** Whether the user may store more. The answers to what was accepted are stored in any case. */
-export function hasRoom({ sessions }: Tables, userId: string, maxBytes: number): boolean {
-  return maxBytes === 0 || sessions.storedBytes(userId) < maxBytes;
+/**
+ * Whether the user may store more: so many bytes, where that is known. The answers to what was accepted are stored in
+ * any case.
+ */
+export function hasRoom(
+  { sessions }: Tables,
+  userId: string,
+  maxBytes: number,
+  bytes = 1,
+): boolean {
+  return maxBytes === 0 || sessions.storedBytes(userId) + Math.max(bytes, 1) <= maxBytes;
 }
 
 /** Bytes that the content takes in its table, and those of what stands apart from it. */

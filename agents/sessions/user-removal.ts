@@ -3,10 +3,12 @@
  * nobody's, in a few commits; then it leaves the file in slices, so that others write in between.
  */
 
-import { type CopyTable } from './copy-table.ts';
+import type { CopyTable } from './copy-table.ts';
 import type { Db } from './database.ts';
 import type { GroupCommit } from './group-commit.ts';
+import type { SessionRow } from './records.ts';
 import { purgeAll, removeSession } from './removal.ts';
+import { fitting, SLICE } from './slice.ts';
 import type { Tables } from './turns.ts';
 
 /** What was removed. */
@@ -15,8 +17,8 @@ export interface Removed {
   messages: number;
 }
 
-/** Sessions of one commit. */
-const SLICE = 50;
+/** Sessions that one commit looks at. */
+const SESSIONS = 50;
 
 /** Resolves when nothing of it is left in the tables. Rejects if the store takes no writes. */
 export async function removeUser(
@@ -35,13 +37,11 @@ export async function removeUser(
   const left: number[] = [];
   for (;;) {
     const slice = await writes.submit(() => {
-      const rows = some.all(userId, SLICE).map((id) => tables.sessions.read(id));
-      return rows
-        .filter((row) => row !== undefined)
-        .map((row) => {
-          const isLeft = removeSession(tables, copies, row);
-          return { id: row.id, messages: row.next_seq - 1, isLeft };
-        });
+      const rows = some.all(userId, SESSIONS).map((id) => tables.sessions.read(id));
+      return first(rows.filter((row) => row !== undefined)).map((row) => {
+        const isLeft = removeSession(tables, row);
+        return { id: row.id, messages: row.next_seq - 1, isLeft };
+      });
     });
     if (slice.length === 0) break;
     removed.sessions += slice.length;
@@ -52,4 +52,19 @@ export async function removeUser(
   }
   await purgeAll(tables, copies, writes, left);
   return removed;
+}
+
+/** Those that hold no more together than one commit removes; one at least. */
+function first(rows: readonly SessionRow[]): SessionRow[] {
+  const ofBytes = fitting(
+    rows.map(({ bytes }) => bytes),
+    SLICE.bytes,
+    true,
+  );
+  const ofMessages = fitting(
+    rows.map((row) => row.next_seq - 1),
+    SLICE.rows,
+    true,
+  );
+  return rows.slice(0, Math.min(ofBytes.count, ofMessages.count));
 }

@@ -8,17 +8,45 @@ import type { Principal } from '../../../agents/principal.ts';
 import { openDatabase } from '../../../agents/sessions/database.ts';
 import { createLeases, openLeases } from '../../../agents/sessions/leases.ts';
 import { lockStore, shareStore } from '../../../agents/sessions/lock.ts';
+import type { LogSync } from '../../../agents/sessions/log-sync.ts';
 import { createSessionStore } from '../../../agents/sessions/sqlite-store.ts';
 import type { SessionStore } from '../../../agents/sessions/store.ts';
 import { alice, answer, bob, exchange, KEY, temporaryFile, turn } from './samples.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
-function openWorker(path: string, owner: number, elapsed: () => number = () => 0): SessionStore {
+function openWorker(
+  path: string,
+  owner: number,
+  elapsed: () => number = () => 0,
+  logSync?: LogSync,
+): SessionStore {
   const sharing = { role: 'worker', owner } as const;
-  const store = createSessionStore(openDatabase(path), { elapsed, sharing });
+  const options = { elapsed, sharing, ...(logSync && { logSync }) };
+  const store = createSessionStore(openDatabase(path), options);
   onTestFinished(() => store.close());
   return store;
+}
+
+/** A disk that is done with a commit when it is told so; `asked` counts what it was asked for. */
+function slowDisk() {
+  let isFast = false;
+  let asked = 0;
+  let finish = () => {};
+  const begin: LogSync['begin'] = (done) => {
+    asked += 1;
+    finish = () => done(null);
+    if (isFast) finish();
+  };
+  return {
+    sync: { begin, atOnce() {}, close() {} },
+    asked: () => asked,
+    finish: () => finish(),
+    speedUp() {
+      isFast = true;
+      finish();
+    },
+  };
 }
 
 describe('the file', () => {
@@ -170,5 +198,41 @@ describe('a worker', () => {
     expect(await made).toMatchObject({ outcome: 'moved' });
     await expect.poll(() => hidden.get()).toBe(0);
     expect(heir.history(bob, 'copy', { limit: 1_000, offset: 0 })?.messages).toHaveLength(602);
+  });
+
+  it('removes nothing of others with a session that another one removes too', async () => {
+    const path = temporaryFile();
+    const disk = slowDisk();
+    const [dead, heir] = [openWorker(path, 1), openWorker(path, 2)];
+    const slow = openWorker(path, 3, () => 0, disk.sync);
+    const attachments = [{ mimeType: 'image/png', bytes: new Uint8Array(MEBIBYTE) }];
+    for (const id of ['a', 'b', 'c']) {
+      await exchange(dead, bob, KEY, turn(id, { attachments }), answer('well'));
+    }
+    const deleted = dead.delete(bob, KEY);
+    await dead.close();
+    expect(await deleted).toBe('deleted');
+
+    const left = { owners: [1], has: () => false };
+    const recovered = slow.recover(9, left);
+    await expect.poll(disk.asked).toBe(1);
+    disk.finish();
+    await recovered;
+    // It has begun, and waits for its disk; the other one comes to the end meanwhile.
+    await expect.poll(disk.asked).toBe(2);
+    await heir.recover(9, left);
+    const reader = new Database(path);
+    const sessions = reader.prepare<[], number>('SELECT count(*) FROM sessions').pluck();
+    await expect.poll(() => sessions.get()).toBe(0);
+
+    // Gets the numbers that bob's messages had.
+    const sent = await heir.acceptTurn(alice, KEY, turn('mine', { attachments }));
+    disk.speedUp();
+    // With each commit that this waits for, the removal is a slice further.
+    for (let n = 0; n < 20; n += 1) await slow.patch(bob, KEY, {}, 1);
+    expect(sent).toMatchObject({ outcome: 'accepted' });
+    expect(heir.run(alice, KEY, 'mine')).toBeDefined();
+    expect(heir.attachment(alice, KEY, 1, 0)?.bytes).toHaveLength(MEBIBYTE);
+    reader.close();
   });
 });

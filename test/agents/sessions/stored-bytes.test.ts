@@ -92,8 +92,8 @@ const hidden = () =>
 
 it('bound copies that are asked for at once as those that are asked for in turn', async () => {
   await talk(alice, KEY, 'r1');
-  // Each takes something more than a thousand.
-  most = 3_000;
+  // Each takes something more than a thousand: a fourth would begin below the bound, and end above it.
+  most = 4_000;
   const made = await Promise.all(names.map((name) => fork(alice, name)));
   expect(made.map(({ outcome }) => outcome)).toEqual([
     'moved',
@@ -103,6 +103,16 @@ it('bound copies that are asked for at once as those that are asked for in turn'
     'refused',
   ]);
   expect(made[4]).toEqual(full);
+});
+
+it('refuse a copy that would exceed the bound before it is begun', async () => {
+  await talk(alice, KEY, 'r1');
+  const lastNumber = db.prepare(`SELECT seq FROM sqlite_sequence WHERE name = 'sessions'`).pluck();
+  const before = lastNumber.get();
+  most = 2_000;
+  expect(await fork(alice, 'fork')).toEqual(full);
+  // No session was made for it that could have been removed again.
+  expect(lastNumber.get()).toBe(before);
 });
 
 it('bound a copy by what was stored while it was made; it leaves nothing', async () => {
