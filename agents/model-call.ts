@@ -88,21 +88,28 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     const { breaker, queue } = await options.endpoint(before);
     // Nobody waits for a turn at an endpoint that is left alone.
     if (!isLast && breaker.state() === 'open') return notSent(resting(before));
-    const inTurn = (taken: ModelCall) =>
-      withAdmission(queue.enter(call.turnOf, call.signal), before, () =>
-        send(current(before), taken, isLast),
-      );
-    if (call.bytes < LARGE_BYTES) return inTurn(call);
-    // Before the turn: who waits for memory takes no place of the endpoint, which small requests would wait for.
-    const room = memory.enter(before.endpoint.id, call.turnOf, call.signal, call.bytes);
-    return withAdmission(room, before, (release) => {
-      const onEvent = (event: StreamEvent) => {
-        // Upstream has it, and here it was let go. Not when it is written: it is kept for a second try until then.
-        release();
-        call.onEvent(event);
-      };
-      return inTurn({ ...call, onEvent });
-    });
+    const turn = () => queue.enter(call.turnOf, call.signal);
+    if (call.bytes < LARGE_BYTES) {
+      return withAdmission(turn(), before, () => send(current(before), call, isLast));
+    }
+    // The endpoint's share before the turn: who waits for it takes no place that small requests would wait for. Of the
+    // whole, which others wait for too, nobody holds anything before it is needed.
+    const { id } = before.endpoint;
+    const share = memory.share(id, call.turnOf, call.signal, call.bytes);
+    return withAdmission(share, before, (leaveShare) =>
+      withAdmission(turn(), before, () => {
+        const whole = memory.whole(call.turnOf, call.signal, call.bytes);
+        return withAdmission(whole, before, (leaveWhole) => {
+          const onEvent = (event: StreamEvent) => {
+            // Upstream has it, and here it was let go. Not when it is written: it is kept for a second try until then.
+            leaveWhole();
+            leaveShare();
+            call.onEvent(event);
+          };
+          return send(current(before), { ...call, onEvent }, isLast);
+        });
+      }),
+    );
   }
 
   async function send(model: ConfiguredModel, call: ModelCall, isLast: boolean): Promise<Attempt> {

@@ -7,8 +7,10 @@
 import { type Admission, createFairQueue, type FairQueue } from '../providers/fair-queue.ts';
 
 export interface RequestMemory {
-  /** As a fair queue's: users take turns, and what is larger than may be goes alone. */
-  enter(endpoint: string, key: string, signal: AbortSignal, bytes: number): Promise<Admission>;
+  /** Room in the endpoint's half, as a fair queue gives it: users take turns, and what is larger than may be goes alone. */
+  share(endpoint: string, key: string, signal: AbortSignal, bytes: number): Promise<Admission>;
+  /** Room in the whole, for whoever has room in a share: nobody overtakes there, and others would wait for it in vain. */
+  whole(key: string, signal: AbortSignal, bytes: number): Promise<Admission>;
 }
 
 const MAX_WAITING = 10_000;
@@ -27,20 +29,7 @@ export function createRequestMemory(maxBytes: number): RequestMemory {
   }
 
   return {
-    async enter(endpoint, key, signal, bytes) {
-      // The share first: in the queue for all nobody overtakes, and whose share is used up would stand in the way.
-      const share = await shareOf(endpoint).enter(key, signal, bytes);
-      if (share.outcome !== 'admitted') return share;
-      const whole = await all.enter(key, signal, bytes);
-      if (whole.outcome !== 'admitted') {
-        share.release();
-        return whole;
-      }
-      const release = () => {
-        whole.release();
-        share.release();
-      };
-      return { outcome: 'admitted', release };
-    },
+    share: (endpoint, key, signal, bytes) => shareOf(endpoint).enter(key, signal, bytes),
+    whole: (key, signal, bytes) => all.enter(key, signal, bytes),
   };
 }

@@ -7,6 +7,7 @@
 
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { isIP } from 'node:net';
 import { urlToHttpOptions } from 'node:url';
 import { type Body, drain, openBody } from './body.ts';
 import { cheapToRead, POOLED } from './connections.ts';
@@ -29,12 +30,13 @@ export function createFetch({ errorBodyMs = ERROR_BODY_MS }: FetchOptions = {}):
     const head = headOf(input instanceof Request ? input.url : String(input), init.headers);
     const { request, agent } = head.url.protocol === 'https:' ? secure : plain;
     // Our SDKs send JSON text; anything else would need more than `end`.
-    const text = typeof body === 'string' ? body : undefined;
-    const options = { ...head.url, agent, method, headers: withLength(head.headers, text) };
+    const content = typeof body === 'string' ? Buffer.from(body) : undefined;
+    const length = content?.length ?? (method === 'GET' ? undefined : 0);
+    const options = { ...head.url, agent, method, headers: withLength(head.headers, length) };
     return exchange({
       begin: () => request(options),
       beginAnew: () => request({ ...options, agent: false }),
-      text,
+      content,
       signal: signal ?? undefined,
       errorBodyMs,
     });
@@ -43,16 +45,18 @@ export function createFetch({ errorBodyMs = ERROR_BODY_MS }: FetchOptions = {}):
 
 /** Where a request goes, and its headers but for its length: names and values in turn, which Node takes as they are. */
 interface Head {
-  url: http.RequestOptions;
+  url: https.RequestOptions;
   headers: readonly string[];
 }
 
+/** Node does some of this itself, but only for headers in an object, each of which it copies and checks anew every time. */
 function toHead(address: string, given: RequestInit['headers']): Head {
   const url = new URL(address);
-  const options = urlToHttpOptions(url);
+  const options: https.RequestOptions = urlToHttpOptions(url);
   const headers = new Headers(given);
-  // Node adds these two only to headers in an object, each of which it copies and checks anew for each request.
-  if (!headers.has('host')) headers.set('host', url.host);
+  const host = headers.get('host');
+  if (host === null) headers.set('host', url.host);
+  else options.servername = serverName(host);
   headers.delete('content-length');
   if (options.auth && !headers.has('authorization')) {
     headers.set('authorization', `Basic ${Buffer.from(options.auth).toString('base64')}`);
@@ -60,17 +64,22 @@ function toHead(address: string, given: RequestInit['headers']): Head {
   return { url: options, headers: [...headers].flat() };
 }
 
-function withLength(headers: readonly string[], text: string | undefined): readonly string[] {
-  if (text === undefined) return headers;
-  return [...headers, 'content-length', String(Buffer.byteLength(text))];
+/** Whom TLS asks for, and whose certificate it wants: the host without its port. An address is no name. */
+function serverName(host: string): string {
+  const name = /^\[([^\]]*)\]/.exec(host)?.[1] ?? host.split(':', 1)[0] ?? '';
+  return isIP(name) === 0 ? name : '';
 }
 
-/** What is asked. Nothing that lives as long as the answer holds the text: it is let go when the answer begins. */
+function withLength(headers: readonly string[], bytes: number | undefined): readonly string[] {
+  return bytes === undefined ? headers : [...headers, 'content-length', String(bytes)];
+}
+
+/** What is asked. Nothing that lives as long as the answer holds the content: it is let go when the answer begins. */
 interface Asked {
   /** On a connection that was used before, if there is one. */
   readonly begin: () => http.ClientRequest;
   readonly beginAnew: () => http.ClientRequest;
-  text: string | undefined;
+  content: Buffer | undefined;
   readonly signal: AbortSignal | undefined;
   readonly errorBodyMs: number;
 }
@@ -127,7 +136,7 @@ function ask(
   });
   outgoing.on('error', fail);
   outgoing.on('response', (message) => {
-    asked.text = undefined;
+    asked.content = undefined;
     // Who has answered and does not read what he is asked would keep the connection for ever.
     message.once('end', () => {
       if (!outgoing.writableFinished) outgoing.destroy();
@@ -140,7 +149,7 @@ function ask(
       fail(error instanceof Error ? error : new Error('unreadable response'));
     }
   });
-  outgoing.end(asked.text);
+  outgoing.end(asked.content);
 }
 
 /** What `fetch` rejects with, and what the SDKs know as the caller's own doing. */

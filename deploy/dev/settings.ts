@@ -1,7 +1,7 @@
 /** The files from which the chain's processes start on one machine. */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder } from '../files/folder.ts';
 import { pageOrigins } from './front.ts';
@@ -16,7 +16,7 @@ export interface Secrets {
 /** Kept, so that sign-ins outlive a restart; one that an older version did not make is added. */
 export function chainSecrets(folder: string): Secrets {
   const file = join(folder, 'secrets.json');
-  const kept: Partial<Secrets> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const kept = existsSync(file) ? readSecrets(file) : {};
   const secrets: Secrets = {
     jwt: newSecret(),
     internal: newSecret(),
@@ -24,9 +24,25 @@ export function chainSecrets(folder: string): Secrets {
     operator: newSecret(),
     ...kept,
   };
+  if (Object.keys(kept).length === Object.keys(secrets).length) return secrets;
   makeFolder(folder, 0o700);
-  writeFileSync(file, JSON.stringify(secrets), { mode: 0o600 });
+  // Beside it first: what is cut off in the middle would be no secrets at all.
+  writeFileSync(`${file}.new`, JSON.stringify(secrets), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
   return secrets;
+}
+
+/** @throws Error with what to do, if they cannot be used. */
+function readSecrets(file: string): Partial<Secrets> {
+  try {
+    const kept: Partial<Secrets> = JSON.parse(readFileSync(file, 'utf8'));
+    if (Object.values(kept).every((secret) => typeof secret === 'string' && secret !== '')) {
+      return kept;
+    }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new Error(`${file} is damaged: remove it`);
 }
 
 function newSecret(): string {

@@ -220,7 +220,11 @@ export function createChat(options: ChatOptions): Chat {
         const runId = text(payload['runId']);
         const transcript = transcripts.get(text(payload['sessionKey']) ?? '');
         if (!message || !transcript) return;
-        transcript.merge({ ...message, runId: message.runId ?? runId });
+        batch(() => {
+          transcript.merge({ ...message, runId: message.runId ?? runId });
+          // Unlike a page of history this leaves when the message is on the disk, as the acknowledgement does.
+          if (message.role === 'user' && runId !== undefined) outbox.remove(runId);
+        });
         return;
       }
       case 'sessions.changed':
@@ -237,6 +241,9 @@ export function createChat(options: ChatOptions): Chat {
     if (reason === 'run-end') sessions.patch(key, { running: false });
     if (key === current.value.key) markRead(key);
     if (reason === 'delete') {
+      const transcript = transcripts.get(key);
+      // What stood in it would begin it anew.
+      if (transcript) dropStanding(outbox, transcript);
       transcripts.delete(key);
       if (key === current.value.key) openNew();
     } else if (reason === 'reset' || reason === 'rewind' || reason === 'switch') {
@@ -315,9 +322,18 @@ export function createChat(options: ChatOptions): Chat {
  * have been taken the time before: then it stands in the conversation, and was not left unsent.
  */
 function dropRefused(outbox: Outbox, transcript: Transcript): void {
-  for (const { sessionKey, runId, failed } of outbox.entries.value) {
-    if (failed === undefined || sessionKey !== transcript.key) continue;
-    if (hasRow(transcript, runId)) outbox.remove(runId);
+  dropStanding(outbox, transcript, ({ failed }) => failed !== undefined);
+}
+
+/** Of what is kept, that which stands in the conversation. */
+function dropStanding(
+  outbox: Outbox,
+  transcript: Transcript,
+  isMeant: (entry: Outgoing) => boolean = () => true,
+): void {
+  for (const entry of outbox.entries.value) {
+    if (entry.sessionKey !== transcript.key || !isMeant(entry)) continue;
+    if (hasRow(transcript, entry.runId)) outbox.remove(entry.runId);
   }
 }
 

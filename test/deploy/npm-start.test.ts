@@ -194,6 +194,22 @@ describe('the chain on one machine', { timeout: 60_000 }, () => {
     expect(ended.stderr).toContain('/proc/nowhere');
   });
 
+  test('secrets that are damaged end the start, and are left as they are', async () => {
+    const stateDir = await temporaryFolder();
+    const file = join(stateDir, 'dev', 'secrets.json');
+    await mkdir(join(stateDir, 'dev'));
+    for (const text of ['', '{"jwt":""}']) {
+      await writeFile(file, text);
+      const ended = await runCommand(['--front', 'edge', ...FREE_PORTS], {
+        command: [process.execPath, MAIN],
+        env: { OPENCLAW_STATE_DIR: stateDir },
+      });
+      expect(ended.code).toBe(1);
+      expect(ended.stderr).toContain(`${file} is damaged: remove it`);
+      expect(await readFile(file, 'utf8')).toBe(text);
+    }
+  });
+
   test('what a killed start left running is named, with how to end it', async () => {
     const stateDir = await temporaryFolder();
     const first = await start(process.execPath, [MAIN, '--front', 'edge', ...FREE_PORTS], stateDir);

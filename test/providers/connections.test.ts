@@ -83,3 +83,18 @@ describe.each(['http', 'https'] as const)('over %s', (scheme) => {
     server.closeAllConnections();
   });
 });
+
+test('a host that a header names is asked for by TLS, and has to prove its name', async () => {
+  const named: unknown[] = [];
+  const server = createSecureServer({ cert, key }, answer);
+  server.on('secureConnection', (socket) => named.push(socket.servername));
+  const address = `https://127.0.0.1:${await listening(server)}/0`;
+  const ask = (host?: string) =>
+    createFetch()(address, { method: 'POST', headers: host === undefined ? {} : { host } });
+  for (const host of [undefined, 'localhost', 'localhost:8443', '127.0.0.1:8443']) {
+    bodyOf(await ask(host)).leave();
+  }
+  // Of an address there is no name.
+  expect(named).toEqual([false, 'localhost', 'localhost', false]);
+  await expect(ask('models.example')).rejects.toThrow('models.example');
+});

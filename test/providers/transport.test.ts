@@ -83,10 +83,8 @@ describe('the transport', () => {
     const address = `http://us%C3%A9r:p%40ss@${host}/`;
     const basic = `Basic ${Buffer.from('usér:p@ss').toString('base64')}`;
     await textOf(await fetch(address, post('{}')));
-    const named = {
-      ...post('{}'),
-      headers: { Authorization: 'Bearer key', Host: 'models.example' },
-    };
+    const given = { Authorization: 'Bearer key', Host: 'models.example', 'X-Name': 'é' };
+    const named = { ...post('"ü"'), headers: given };
     await textOf(await fetch(address, named));
     expect(
       upstream.requests.map(({ headers }) => [headers['host'], headers['authorization']]),
@@ -94,6 +92,8 @@ describe('the transport', () => {
       [host, basic],
       ['models.example', 'Bearer key'],
     ]);
+    // A byte, whatever the body is written in.
+    expect(upstream.requests[1]?.headers['x-name']).toBe('é');
   });
 
   it('keeps its connection when a reader stops just before the end', async () => {

@@ -76,7 +76,7 @@ let scenes = 0;
  * A message behind an answer under way: its acknowledgement was lost with the connection, the next one has shown
  * it in the history, and the answer to sending it again is held back, or `refuse`d instead.
  */
-async function unacknowledged() {
+async function unacknowledged(given: { user?: string } = {}) {
   scenes += 1;
   const [first, words] = [`keep it busy ${scenes}`, `not told of ${scenes}`];
   const hold = gate();
@@ -84,7 +84,7 @@ async function unacknowledged() {
     says(first),
     events(role(), text('Busy'), hold.promise, finish('stop'), DONE),
   );
-  const { page } = await shared.open();
+  const { page } = await shared.open(given);
   const held: (() => void)[] = [];
   const refuse: (() => void)[] = [];
   let stage: 'busy' | 'sent' | 'lost' = 'busy';
@@ -354,6 +354,25 @@ describe('a message that the history shows and nobody has acknowledged', () => {
     await answers(page).getByText(`You said: ${words}`).waitFor();
     expect(await told(page)).toEqual([words, `You said: ${words}`]);
     expect(await kept(page)).toBe(0);
+    hold.open();
+  });
+
+  test('is not said anew in a conversation that was deleted on another device', async () => {
+    const user = 'two devices';
+    const { page, hold, first, words } = await unacknowledged({ user });
+    const { page: other } = await shared.open({ user });
+    await connected(other);
+    await other.locator('.session', { hasText: first }).hover();
+    await other.getByRole('button', { name: `Delete: ${first}` }).click();
+    await other.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('What can Mika do for you?').waitFor();
+    expect(await kept(page)).toBe(0);
+    await cutOff(page);
+    await reconnect(page);
+    await say(page, 'life goes on');
+    await answers(page).getByText('You said: life goes on').waitFor();
+    expect(await page.locator('.session').allInnerTexts()).toHaveLength(1);
+    expect(asked(words)).toBe(0);
     hold.open();
   });
 
