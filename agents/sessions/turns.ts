@@ -79,7 +79,7 @@ export function hasRoom(
   { sessions }: Tables,
   userId: string,
   maxBytes: number,
-  bytes = 1,
+  bytes = 0,
 ): boolean {
   return maxBytes === 0 || sessions.storedBytes(userId) + Math.max(bytes, 1) <= maxBytes;
 }

@@ -1,7 +1,7 @@
 /** The files from which the chain's processes start on one machine. */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder } from '../files/folder.ts';
 import { pageOrigins } from './front.ts';
@@ -13,36 +13,36 @@ export interface Secrets {
   readonly operator: string;
 }
 
-/** Kept, so that sign-ins outlive a restart; one that an older version did not make is added. */
+/** Made once and kept, so that sign-ins outlive a restart. @throws Error with what to do, if they cannot be used. */
 export function chainSecrets(folder: string): Secrets {
   const file = join(folder, 'secrets.json');
-  const kept = existsSync(file) ? readSecrets(file) : {};
+  if (existsSync(file)) {
+    const kept = readSecrets(file);
+    if (kept) return kept;
+    throw new Error(`${file} is damaged: remove it`);
+  }
   const secrets: Secrets = {
     jwt: newSecret(),
     internal: newSecret(),
     admin: newSecret(),
     operator: newSecret(),
-    ...kept,
   };
-  if (Object.keys(kept).length === Object.keys(secrets).length) return secrets;
   makeFolder(folder, 0o700);
-  // Beside it first: what is cut off in the middle would be no secrets at all.
-  writeFileSync(`${file}.new`, JSON.stringify(secrets), { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writeFileSync(file, JSON.stringify(secrets), { mode: 0o600 });
   return secrets;
 }
 
-/** @throws Error with what to do, if they cannot be used. */
-function readSecrets(file: string): Partial<Secrets> {
+/** Nothing if one of them is missing. */
+function readSecrets(file: string): Secrets | undefined {
   try {
-    const kept: Partial<Secrets> = JSON.parse(readFileSync(file, 'utf8'));
-    if (Object.values(kept).every((secret) => typeof secret === 'string' && secret !== '')) {
-      return kept;
-    }
+    const { jwt, internal, admin, operator }: Partial<Secrets> = JSON.parse(
+      readFileSync(file, 'utf8'),
+    );
+    return jwt && internal && admin && operator ? { jwt, internal, admin, operator } : undefined;
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
-  throw new Error(`${file} is damaged: remove it`);
 }
 
 function newSecret(): string {

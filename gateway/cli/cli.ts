@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { type Command, type Program, runProgram } from '../../deploy/command-line/command-line.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import type { ChatFlags } from './chat-advice.ts';
 import type { Io } from './io.ts';
 
 const HELP = `oc-gateway ${manifest.version} — many users' agents behind one trusted proxy
@@ -33,14 +34,7 @@ The port is --port, else OPENCLAW_GATEWAY_PORT, else gateway.port, else 18789; 0
 chat takes it as --gateway-port too, as npm start does.
 `;
 
-interface Flags {
-  config?: string;
-  port?: string;
-  'gateway-port'?: string;
-  url?: string;
-  user?: string;
-  instance?: string;
-  session?: string;
+interface Flags extends ChatFlags {
   values?: string;
   out?: string;
   map?: string;

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import type { ConfiguredModel } from '../../agents/definition.ts';
 import type { Endpoint } from '../../agents/endpoints.ts';
-import { createModelCaller } from '../../agents/model-call.ts';
+import { createModelCaller, type ModelCaller } from '../../agents/model-call.ts';
 import { createBreaker, DEFAULT_BREAKER } from '../../providers/breaker.ts';
 import type { ModelInfo, ProviderEvent, ProviderRequest } from '../../providers/contract.ts';
 import type { ProviderFailure } from '../../providers/errors.ts';
@@ -166,6 +166,21 @@ test('after an edit no call goes by what was configured before, and nothing of t
   expect(new Set(keys)).toEqual(new Set(['new']));
 });
 
+/** Calls a model of this endpoint for a user of this name, with a request that holds so many bytes of the store. */
+function askOf(callModel: ModelCaller, id: string, name: string, bytes: number) {
+  const model = modelWith('key');
+  return callModel({
+    models: [{ ...model, endpoint: { ...model.endpoint, id } }],
+    request: () => request({ system: name }),
+    signal: new AbortController().signal,
+    turnOf: name,
+    runId: name,
+    bytes,
+    onModel: () => {},
+    onEvent: () => {},
+  });
+}
+
 test('requests that are large wait for each other until upstream has them, small ones for nobody', async () => {
   const MIB = 1024 * 1024;
   const asked: string[] = [];
@@ -191,18 +206,7 @@ test('requests that are large wait for each other until upstream has them, small
     log: () => {},
     maxRequestBytes: 10 * MIB,
   });
-  const model = modelWith('key');
-  const ask = (name: string, bytes: number) =>
-    callModel({
-      models: [model],
-      request: () => request({ system: name }),
-      signal: new AbortController().signal,
-      turnOf: name,
-      runId: name,
-      bytes,
-      onModel: () => {},
-      onEvent: () => {},
-    });
+  const ask = (name: string, bytes: number) => askOf(callModel, 'mock', name, bytes);
   const answers = [ask('a', 6 * MIB), ask('b', 6 * MIB), ask('c', 1_000)];
   await vi.waitFor(() => expect(asked.toSorted()).toEqual(['a', 'c']));
   // It has been taken: its answer goes on, and the next one is sent.
@@ -243,17 +247,7 @@ test('an endpoint that takes large requests and says nothing holds up neither ot
     log: () => {},
     maxRequestBytes: 8 * MIB,
   });
-  const ask = (id: string, name: string, bytes: number) =>
-    callModel({
-      models: [{ ...modelWith('key'), endpoint: { ...modelWith('key').endpoint, id } }],
-      request: () => request({ system: name }),
-      signal: new AbortController().signal,
-      turnOf: name,
-      runId: name,
-      bytes,
-      onModel: () => {},
-      onEvent: () => {},
-    });
+  const ask = (id: string, name: string, bytes: number) => askOf(callModel, id, name, bytes);
   const stuck = ['a', 'b', 'c'].map((name) => ask('stalls', name, 3 * MIB));
   await vi.waitFor(() => expect(asked).toEqual(['a']));
   expect(await ask('works', 'large', 3 * MIB)).toMatchObject({ type: 'done' });

@@ -91,3 +91,8 @@ export function answers(page: Page): Locator {
 export async function connected(page: Page): Promise<void> {
   await page.locator('.dot[data-state="connected"]').waitFor();
 }
+
+/** What user and model said, in order. */
+export function bubbles(page: Page): Promise<string[]> {
+  return page.locator('.bubble').allInnerTexts();
+}
