@@ -1,11 +1,12 @@
 /** What the command line can ask for: which measurements, for how long, and what becomes of them. */
 
 import { parseArgs } from 'node:util';
+import { against, COMPARISONS, isCommit } from './against.ts';
 import { now } from './clock.ts';
 import { documentRun, documentSlopes } from './document.ts';
 import { guard } from './guard.ts';
 import { guardChecks } from './guard-checks.ts';
-import { FULL, GUARDED, type Plan, PROFILED, QUICK, SWEPT } from './plan.ts';
+import { COMPARED, FULL, GUARDED, type Plan, PROFILED, QUICK, SWEPT } from './plan.ts';
 import { profile } from './profile.ts';
 import { alone } from './scenarios/alone.ts';
 import { bytes } from './scenarios/bytes.ts';
@@ -37,6 +38,7 @@ const SCENARIOS = {
 
 export const USAGE = `npm run bench -- [--quick] [--only name,…] [--document]
 npm run bench -- --profile | --plots | --guard
+npm run bench -- --against commit [--only name,…]
 
   --quick    one short round of everything, to see that it works
   --only     some of: ${Object.keys(SCENARIOS).join(', ')}
@@ -44,6 +46,7 @@ npm run bench -- --profile | --plots | --guard
   --profile  CPU profiles of the gateway under load
   --plots    how cost grows: writes docs/plots/, and the slopes into docs/performance.md
   --guard    a few ratios in half a minute; fails if the gateway has become grossly dearer
+  --against  beside the gateway of a commit that git knows: ${Object.keys(COMPARISONS).join(', ')}
 
 With OPENCLAW_BIN in the environment, the OpenClaw that it names is measured too.`;
 
@@ -73,22 +76,37 @@ export function modeOf(args: string[]): Mode | undefined {
       profile: { type: 'boolean' },
       plots: { type: 'boolean' },
       guard: { type: 'boolean' },
+      against: { type: 'string' },
       help: { type: 'boolean' },
     },
   });
-  const { quick, only, document, ...special } = flags;
+  const { quick, only, document, against: commit, ...special } = flags;
   const [wanted, ...others] = Object.keys(special);
   const isPlain = !quick && only === undefined;
   // The page carries a full run or none.
   if (others.length > 0 || (document && !isPlain)) return undefined;
-  if (wanted !== undefined) return isPlain && !document ? SPECIAL[wanted] : undefined;
-  const names = only?.split(',') ?? Object.keys(SCENARIOS);
+  if (wanted !== undefined) {
+    return isPlain && !document && commit === undefined ? SPECIAL[wanted] : undefined;
+  }
+  const known = Object.keys(commit === undefined ? SCENARIOS : COMPARISONS);
+  const names = only?.split(',') ?? known;
+  const isOnce = new Set(names).size === names.length;
+  if (!isOnce || names.some((name) => !known.includes(name))) return undefined;
+  if (commit !== undefined) {
+    return document || !isCommit(commit) ? undefined : comparing(commit, names, quick ?? false);
+  }
   const scenarios = Object.entries(SCENARIOS).filter(([name]) => names.includes(name));
-  if (scenarios.length < names.length) return undefined;
   return {
     plan: quick ? QUICK : FULL,
     measure: (setup) => runScenarios(setup, scenarios),
     ...(document && { document: documentRun }),
+  };
+}
+
+function comparing(commit: string, names: readonly string[], quick: boolean): Mode {
+  return {
+    plan: quick ? QUICK : COMPARED,
+    measure: async (setup) => ({ tables: (await against(setup, commit, names)).map(shown) }),
   };
 }
 

@@ -31,7 +31,7 @@ export const FULL: Plan = {
   streams: 200,
   saturatedTokens: 1_600,
   tokenEveryMs: 20,
-  seasonMs: 10_000,
+  seasonMs: 30_000,
   warmUpMs: 300,
   windowMs: 3_000,
   askMs: 1_500,
@@ -80,6 +80,15 @@ export const GUARDED: Plan = {
   warmUpMs: 200,
   windowMs: 800,
   askMs: 0,
+};
+
+/** For two gateways that are much alike: many short rounds, so that what the machine does meanwhile touches both. */
+export const COMPARED: Plan = {
+  ...FULL,
+  rounds: 15,
+  warmUpMs: 300,
+  windowMs: 1_500,
+  askMs: 700,
 };
 
 /** For sweeps: many points, each of a moment. */

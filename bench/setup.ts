@@ -152,7 +152,7 @@ async function startAll(setup: Setup): Promise<Subject[]> {
 }
 
 /** It answers for a while: what V8 compiles meanwhile a process that serves has compiled long ago. */
-async function season({ plan, load }: Setup, { target }: Subject): Promise<void> {
+export async function season({ plan, load }: Setup, { target }: Subject): Promise<void> {
   if (plan.seasonMs === 0) return;
   await load.run('alone', { target, warmUpMs: 0, askMs: plan.seasonMs });
 }

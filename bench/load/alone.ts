@@ -2,14 +2,25 @@
 
 import { type Asked, askRepeatedly, during } from './asker.ts';
 import type { Target } from './conversation.ts';
+import { meter, type Pids, type Reading } from './meter.ts';
 
 export interface AloneArgs {
   target: Target;
   warmUpMs: number;
   askMs: number;
+  /** Whose processor time is read. */
+  pids?: Pids;
 }
 
-export async function alone({ target, warmUpMs, askMs }: AloneArgs): Promise<{ asked: Asked }> {
+export interface AloneResult {
+  asked: Asked;
+  reading: Reading;
+}
+
+export async function alone(args: AloneArgs): Promise<AloneResult> {
+  const { target, warmUpMs, askMs, pids = {} } = args;
   await askRepeatedly(target, during(warmUpMs));
-  return { asked: await askRepeatedly(target, during(askMs)) };
+  const stopMeter = meter(pids);
+  const asked = await askRepeatedly(target, during(askMs));
+  return { asked, reading: stopMeter() };
 }

@@ -1,6 +1,6 @@
 /** The benchmark runs, prints, and leaves nothing behind that runs on. */
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 
-const RUN = join(import.meta.dirname, '..', '..', 'bench', 'run.ts');
+const ROOT = join(import.meta.dirname, '..', '..');
+const RUN = join(ROOT, 'bench', 'run.ts');
 
 async function bench(
   args: readonly string[],
@@ -61,4 +62,32 @@ test('an OpenClaw that the environment names is measured beside the gateway', as
     /an answer of 50 tokens, kB +\| +([\d.]+) \| +([\d.]+) \|/.exec(output) ?? [];
   expect(Number(ours)).toBeLessThan(Number(theirs));
   expect(code).toBe(0);
+});
+
+test('a commit is built and measured beside what stands in the folder, each twice', {
+  timeout: 60_000,
+}, async () => {
+  // A repository of its own: that of the folder may be shallow, or none.
+  const folder = mkdtempSync(join(tmpdir(), 'oc-gateway-bench-'));
+  const git = (...args: readonly string[]) =>
+    execFileSync('git', ['--git-dir', folder, '--work-tree', ROOT, ...args], { cwd: ROOT });
+  git('init', '--quiet');
+  const sources = ['gateway', 'agents', 'providers', 'portal', 'deploy'];
+  git('add', 'package.json', 'rolldown.config.ts', ...sources);
+  const author = ['-c', 'user.name=test', '-c', 'user.email=test@example.com'];
+  git(...author, 'commit', '--quiet', '--message', 'before');
+  const args = ['--quick', '--only', 'alone', '--against', 'HEAD'];
+  const { code, output } = await bench(args, { GIT_DIR: folder });
+  rmSync(folder, { recursive: true });
+  expect(output).toMatch(
+    /one user +\| +this folder \| +HEAD \| +this folder, once more \| +HEAD, once more \|/,
+  );
+  expect(output).toMatch(/send → first delta, p50, ms( +\| +[\d.]+){4} \| +[\d.]+ × HEAD \|/);
+  expect(code).toBe(0);
+});
+
+test('a commit that git does not know is refused, and told what there is', async () => {
+  const { code, output } = await bench(['--against', 'no-such-commit']);
+  expect(output).toContain('--against');
+  expect(code).toBe(1);
 });
