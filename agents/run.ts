@@ -93,11 +93,17 @@ export function createLiveRun(principal: Principal, record: RunRecord): LiveRun 
   return run;
 }
 
+/** Whom a run asks, in this order, and what its session holds. */
+export interface RunPlan {
+  models: readonly ConfiguredModel[];
+  sessionBytes: number;
+}
+
 /** Runs it to its end. Never rejects. The end is stored before the listener hears of it. */
 export async function executeRun(
   run: LiveRun,
   agent: AgentDefinition,
-  models: readonly ConfiguredModel[],
+  plan: RunPlan,
   deps: RunDeps,
 ): Promise<void> {
   run.startedAt = deps.now();
@@ -108,7 +114,7 @@ export async function executeRun(
   const announce = announcer(run, deps);
   let end: RunEnd;
   try {
-    end = await stream(run, agent, models, { timeoutMs, announce }, deps);
+    end = await stream(run, agent, plan, { timeoutMs, announce }, deps);
   } catch (error) {
     deps.onBug(error, run);
     end = {
@@ -216,7 +222,7 @@ const REFUSED_END: RunEnd = {
 async function stream(
   run: LiveRun,
   agent: AgentDefinition,
-  models: readonly ConfiguredModel[],
+  { models, sessionBytes }: RunPlan,
   { timeoutMs, announce }: { timeoutMs: number; announce: () => void },
   deps: RunDeps,
 ): Promise<RunEnd> {
@@ -251,7 +257,7 @@ async function stream(
     signal: run.signal,
     turnOf: run.principal.userId,
     runId: run.record.runId,
-    bytes: Math.min(store.sessionBytes(run.principal, run.record.sessionKey), imageBudget(agent)),
+    bytes: Math.min(sessionBytes, imageBudget(agent)),
     onModel(model) {
       run.model = model;
       // What a failed attempt had counted is not this model's.

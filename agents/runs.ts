@@ -23,7 +23,7 @@ import {
   type RunFailure,
   type RunListener,
 } from './run.ts';
-import type { NewTurn, QueuedRun, SessionStore } from './sessions/store.ts';
+import type { NewTurn, QueuedRun, SessionBrief, SessionStore } from './sessions/store.ts';
 
 export interface RunsOptions {
   store: SessionStore;
@@ -246,10 +246,11 @@ export function createRuns(options: RunsOptions): Runs {
     if (run.record.state === 'queued' && !(await markStarted(run))) return;
     const agent = options.catalog().agents.get(run.record.agentId);
     if (!agent) return refuse(run, `The agent "${run.record.agentId}" is not configured any more.`);
-    const models = await chainFor(run, agent.models);
-    if (!models) return refuse(run, 'The storage cannot be read now.');
+    const session = await briefOf(run);
+    if (!session) return refuse(run, 'The storage cannot be read now.');
+    const models = chainFor(run, agent.models, session.model);
     if (models.length === 0) return refuse(run, noModelMessage(run.record.agentId));
-    await executeRun(run, agent, models, deps);
+    await executeRun(run, agent, { models, sessionBytes: session.bytes }, deps);
   }
 
   /** Marks a queued run as started; if that cannot be, ends it for those who wait. */
@@ -270,17 +271,22 @@ export function createRuns(options: RunsOptions): Runs {
     }
   }
 
-  /** Nothing if the store does not say which model the session's user chose. */
-  async function chainFor(
+  /** What its user chose goes first, and the agent's own chain behind it. */
+  function chainFor(
     run: LiveRun,
     chain: readonly ConfiguredModel[],
-  ): Promise<readonly ConfiguredModel[] | undefined> {
+    ofSession: string | undefined,
+  ): readonly ConfiguredModel[] {
+    const ref = run.record.options.model ?? ofSession;
+    const chosen = ref === undefined ? undefined : options.catalog().models.get(ref);
+    return chosen ? [chosen, ...chain.filter((model) => model.ref !== chosen.ref)] : chain;
+  }
+
+  /** Nothing if the store cannot say. */
+  async function briefOf(run: LiveRun): Promise<SessionBrief | undefined> {
     for (;;) {
       try {
-        const session = store.describe(run.principal, run.record.sessionKey);
-        const ref = run.record.options.model ?? session?.model;
-        const chosen = ref === undefined ? undefined : options.catalog().models.get(ref);
-        return chosen ? [chosen, ...chain.filter((model) => model.ref !== chosen.ref)] : chain;
+        return store.brief(run.principal, run.record.sessionKey) ?? GONE;
       } catch (error) {
         if (await storeRecovered()) continue;
         options.onBug(error, { run, during: 'start' });
@@ -445,6 +451,9 @@ function acceptedOf(sends: readonly PromiseSettledResult<SendResult>[]): Set<str
 
 /** Of one turn of the event loop: to read a context and call a model takes a millisecond, for each of a herd. */
 const STARTING_MS = 2;
+
+/** Its run goes on, and finds out when it reads the context. */
+const GONE: SessionBrief = { bytes: 0 };
 
 /** A run that the store could not mark as started stays queued there. */
 const KEPT_FOR_LATER: RunFailure = {

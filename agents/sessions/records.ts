@@ -76,9 +76,13 @@ export interface RunRow {
   answer_seq: number;
   created_at: number;
   error_message: string | null;
+  /** The row of its session. */
+  session: number;
   session_key: string;
   /** That under which the run was accepted. */
   session_id: string;
+  /** The session's own, now. */
+  current_session_id: string;
 }
 
 export function messageId(sessionId: string, seq: number): string {

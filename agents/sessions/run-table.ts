@@ -19,13 +19,13 @@ export interface NewRun {
 
 /** A run that has not ended, with its owner. */
 export interface ActiveRunRow extends RunRow {
-  session: number;
   user_id: string;
   instance_id: string;
 }
 
 const COLUMNS = `r.run_id, r.agent_id, r.state, r.options, r.message_seq, r.answer_seq,
-  r.created_at, r.error_message, s.session_key, b.session_id`;
+  r.created_at, r.error_message, r.session, s.session_key, s.session_id AS current_session_id,
+  b.session_id`;
 
 // `m` is the user's message: its branch tells under which session id the run was accepted.
 const JOINS = `JOIN sessions s ON s.id = r.session
@@ -41,6 +41,10 @@ export type RunTable = ReturnType<typeof createRunTable>;
 export function createRunTable(db: Db) {
   const find = db.prepare<[number, string], RunRow>(
     `SELECT ${COLUMNS} FROM runs r ${JOINS} WHERE r.session = +? AND r.run_id = +?`,
+  );
+  const findIn = db.prepare<[string, string, string, string], RunRow>(
+    `SELECT ${COLUMNS} FROM runs r ${JOINS}
+     WHERE s.user_id = +? AND s.instance_id = +? AND s.session_key = +? AND r.run_id = +?`,
   );
   const insert = db.prepare(
     `INSERT INTO runs (session, run_id, agent_id, state, options, message_seq, answer_seq,
@@ -75,7 +79,7 @@ export function createRunTable(db: Db) {
   );
   // Message numbers grow with arrival, over all sessions.
   const active = db.prepare<[], ActiveRunRow>(
-    `SELECT ${COLUMNS}, r.session, s.user_id, s.instance_id FROM ${ACTIVE} ${JOINS}
+    `SELECT ${COLUMNS}, s.user_id, s.instance_id FROM ${ACTIVE} ${JOINS}
      WHERE ${IS_ACTIVE} ORDER BY m.id`,
   );
   const addChunk = db.prepare(
@@ -92,6 +96,11 @@ export function createRunTable(db: Db) {
 
   return {
     find: (session: number, runId: string): RunRow | undefined => find.get(session, runId),
+
+    findIn(principal: Principal, key: string, runId: string): RunRow | undefined {
+      if (!canExist(principal, key)) return undefined;
+      return findIn.get(principal.userId, principal.instanceId, key, runId);
+    },
 
     insert(session: number, run: NewRun): void {
       const options = JSON.stringify(run.options);

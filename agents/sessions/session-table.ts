@@ -8,6 +8,7 @@ import type { Principal } from '../principal.ts';
 import type { Db } from './database.ts';
 import type { SessionRow } from './records.ts';
 import type { SessionPatch, SessionQuery } from './store.ts';
+import type { BranchStretch, Place } from './transcript-table.ts';
 
 const COLUMNS = `s.id, s.session_key, s.session_id, s.agent_id, s.label, s.derived_title, s.model,
   s.created_at, s.updated_at, s.interacted_at, s.archived_at, s.pinned_at, s.last_read_at, s.last_answer_at,
@@ -39,6 +40,9 @@ export interface Advance {
   title?: string | undefined;
   isFirst?: boolean;
 }
+
+/** A message of a session, the branch that it stands on, and what the whole session holds. */
+export type Located = { session: number; bytes: number } & Place & BranchStretch;
 
 /** What an answer changes of its session. */
 export interface Answered {
@@ -110,11 +114,16 @@ export function createSessionTable(db: Db) {
     )
     .pluck();
   const grow = db.prepare('UPDATE sessions SET bytes = bytes + @bytes WHERE id = @id');
-  const bytesOf = db
-    .prepare<[string, string, string], number>(
-      'SELECT bytes FROM sessions WHERE user_id = ? AND instance_id = ? AND session_key = ?',
-    )
-    .pluck();
+  const brief = db.prepare<[string, string, string], Pick<SessionRow, 'model' | 'bytes'>>(
+    `SELECT model, bytes FROM sessions
+     WHERE user_id = ? AND instance_id = ? AND session_key = ?`,
+  );
+  const locate = db.prepare<[string, string, string, number], Located>(
+    `SELECT s.id AS session, s.bytes, m.branch, m.depth, b.parent_branch, b.fork_depth
+       FROM sessions s JOIN messages m ON m.session = s.id
+       JOIN branches b ON b.session = m.session AND b.branch = m.branch
+     WHERE s.user_id = +? AND s.instance_id = +? AND s.session_key = +? AND m.seq = +?`,
+  );
   const storedBytes = db
     .prepare<[string], number>('SELECT bytes FROM stored_bytes WHERE user_id = ?')
     .pluck();
@@ -172,9 +181,16 @@ export function createSessionTable(db: Db) {
 
     read: (id: number): SessionRow | undefined => byNumber.get(id),
 
-    /** What it holds, in bytes; 0 where there is none. */
-    bytesOf: ({ userId, instanceId }: Principal, key: string): number =>
-      bytesOf.get(userId, instanceId, key) ?? 0,
+    brief(principal: Principal, key: string): Pick<SessionRow, 'model' | 'bytes'> | undefined {
+      if (!canExist(principal, key)) return undefined;
+      return brief.get(principal.userId, principal.instanceId, key);
+    },
+
+    /** Where the message with this number stands. */
+    locate(principal: Principal, key: string, seq: number): Located | undefined {
+      if (!canExist(principal, key)) return undefined;
+      return locate.get(principal.userId, principal.instanceId, key, seq);
+    },
 
     advance(id: number, to: Advance): void {
       const { agentId = null, title = null, isFirst = false } = to;

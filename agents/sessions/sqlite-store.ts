@@ -203,7 +203,10 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
       return row && toSession(row);
     }),
 
-    sessionBytes: guarded((principal, key) => sessions.bytesOf(principal, key)),
+    brief: guarded((principal, key) => {
+      const row = sessions.brief(principal, key);
+      return row && { bytes: row.bytes, ...(row.model !== null && { model: row.model }) };
+    }),
 
     list: guarded((principal, query) => {
       const { rows, total } = sessions.list(principal, query);
@@ -234,26 +237,22 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
     }),
 
     ancestors: guardedWalk(function* (principal, key, beforeSeq) {
-      const session = sessions.find(principal, key);
-      const start = session && transcript.bySeq(session.id, beforeSeq);
+      const start = sessions.locate(principal, key, beforeSeq);
       if (!start) return;
-      const parent = { branch: start.branch, depth: start.depth - 1 };
-      const isThere = () => sessions.own(principal, session.id) !== undefined;
-      for (const row of transcript.walk(session.id, parent, session.bytes, isThere)) {
-        yield toSpoken(row);
-      }
+      const { session, bytes } = start;
+      const parent = { ...start, depth: start.depth - 1 };
+      const isThere = () => sessions.own(principal, session) !== undefined;
+      for (const row of transcript.walk(session, parent, bytes, isThere)) yield toSpoken(row);
     }),
 
     run: guarded((principal, key, runId) => {
-      const session = sessions.find(principal, key);
-      const row = session && runs.find(session.id, runId);
+      const row = runs.findIn(principal, key, runId);
       return row && toRun(row);
     }),
 
     durableRun: (principal, key, runId) =>
       writes.submit(() => {
-        const session = sessions.find(principal, key);
-        const row = session && runs.find(session.id, runId);
+        const row = runs.findIn(principal, key, runId);
         return row && toRun(row);
       }),
 
@@ -360,9 +359,8 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
 
     finishRun: (principal, key, runId, answer) =>
       writes.submitBulk(() => {
-        const row = sessions.find(principal, key);
-        const run = row && runs.find(row.id, runId);
-        return run && endRun(tables, row, run, answer);
+        const run = runs.findIn(principal, key, runId);
+        return run && endRun(tables, run, answer);
       }),
 
     async recover(timestamp, inheritance) {

@@ -317,6 +317,13 @@ export class StoreFileError extends Error {
   }
 }
 
+export interface SessionBrief {
+  /** The model that the user chose for it, if any. */
+  model?: string;
+  /** What it holds, all branches and attachments included. */
+  bytes: number;
+}
+
 /**
  * A principal or key that is not well-formed Unicode (a lone surrogate) names nothing: it answers
  * as a missing session, and `create` and `acceptTurn` refuse it with `not_found`. Text, whatever it
@@ -328,8 +335,8 @@ export interface SessionStore {
     principal: Principal,
     query: SessionQuery,
   ): { sessions: readonly SessionRecord[]; total: number };
-  /** What the session holds, all branches and attachments included; 0 if there is none. */
-  sessionBytes(principal: Principal, key: string): number;
+  /** What a run has to know of its session; nothing if there is none. */
+  brief(principal: Principal, key: string): SessionBrief | undefined;
   history(principal: Principal, key: string, query: HistoryQuery): HistoryPage | undefined;
   /** Any message of the session, on whatever branch. */
   message(principal: Principal, key: string, messageId: string): MessageRecord | undefined;

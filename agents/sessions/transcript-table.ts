@@ -38,9 +38,13 @@ export interface TipRow extends Place {
   timestamp: number;
 }
 
-interface BranchRow {
+/** Where a branch begins: behind this depth of its parent. */
+export interface BranchStretch {
   parent_branch: number | null;
   fork_depth: number;
+}
+
+interface BranchRow extends BranchStretch {
   session_id: string;
 }
 
@@ -131,13 +135,15 @@ export function createTranscriptTable(db: Db) {
     )
     .pluck();
 
-  /** The stretches of the path to `leaf`, newest first. */
-  function* path(session: number, leaf: Place): Generator<Stretch> {
+  /** The stretches of the path to `leaf`, newest first. `first` is the leaf's branch, where that was read already. */
+  function* path(session: number, leaf: Place, first?: BranchStretch): Generator<Stretch> {
     let branch: number | null = leaf.branch;
     let to = leaf.depth;
+    let known = first;
     while (branch !== null && to > 0) {
-      const row: BranchRow | undefined = branchRow.get(session, branch);
+      const row: BranchStretch | undefined = known ?? branchRow.get(session, branch);
       if (!row) return;
+      known = undefined;
       if (to > row.fork_depth) yield { branch, from: row.fork_depth + 1, to };
       to = Math.min(to, row.fork_depth);
       branch = row.parent_branch;
@@ -273,13 +279,13 @@ export function createTranscriptTable(db: Db) {
     },
 
     /**
-     * The path to `leaf` in a session that was just read and holds so many bytes, newest first, read as it is asked
-     * for. No statement stays open between two messages, so others may write meanwhile; it ends when the session
-     * is not there any more.
+     * The path to `leaf`, the place above one on the given branch, in a session that was just read and holds so many
+     * bytes, newest first, read as it is asked for. No statement stays open between two messages, so others may write
+     * meanwhile; it ends when the session is not there any more.
      */
-    *walk(session: number, leaf: Place, bytes: number, isThere: () => boolean) {
+    *walk(session: number, leaf: Place & BranchStretch, bytes: number, isThere: () => boolean) {
       let isFirst = true;
-      for (const part of path(session, leaf)) {
+      for (const part of path(session, leaf, leaf)) {
         let to = part.to;
         while (to >= part.from && (isFirst || isThere())) {
           isFirst = false;

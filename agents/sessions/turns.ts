@@ -174,23 +174,23 @@ export function inject(
 /** Fills the slot of a run and ends it. A run that has ended stays as it is. The answer's message. */
 export function endRun(
   { sessions, transcript, runs }: Tables,
-  session: SessionRow,
   run: RunRow,
   answer: Answer,
 ): MessageRecord | undefined {
-  const slot = transcript.bySeq(session.id, run.answer_seq);
+  const { session } = run;
+  const slot = transcript.bySeq(session, run.answer_seq);
   if (!slot) return undefined;
   if (run.state !== 'queued' && run.state !== 'running') return toMessage(slot);
   const bytes = transcript.fill(slot.id, answer);
   runs.dropChunks(slot.id);
   const { state, timestamp, errorMessage, usage } = answer;
-  runs.end(session.id, run.run_id, { state: RUN_STATES[state], timestamp, errorMessage });
+  runs.end(session, run.run_id, { state: RUN_STATES[state], timestamp, errorMessage });
   // After a reset the answer still belongs to what was said before, which no sum counts any more.
-  if (run.session_id === session.session_id) {
+  if (run.session_id === run.current_session_id) {
     const counts = state === 'complete' || state === 'error';
-    sessions.answered(session.id, usage, { timestamp, bytes, counts });
+    sessions.answered(session, usage, { timestamp, bytes, counts });
   } else {
-    sessions.grow(session.id, bytes);
+    sessions.grow(session, bytes);
   }
   return filledMessage(slot, answer);
 }
@@ -198,7 +198,7 @@ export function endRun(
 /** A new session id on an empty path. What is queued will not run; what runs fills its old slot. */
 export function reset(tables: Tables, row: SessionRow, sessionId: string, timestamp: number): void {
   for (const run of tables.runs.queuedOf(row.id)) {
-    endRun(tables, row, run, { state: 'aborted', content: [], timestamp });
+    endRun(tables, run, { state: 'aborted', content: [], timestamp });
   }
   const branch = tables.transcript.startBranch(row.id, sessionId);
   tables.sessions.restart(row.id, sessionId, branch, timestamp);
@@ -213,12 +213,11 @@ export function recover(
   const active = tables.runs.active().filter((run) => isMeant(ownerOf(run)));
   const running = active.filter((run) => run.state === 'running');
   for (const run of running) {
-    const session = tables.sessions.read(run.session);
     const slot = tables.transcript.bySeq(run.session, run.answer_seq);
-    if (!session || !slot) continue;
+    if (!slot) continue;
     const text = tables.runs.streamed(slot.id);
     const content: ContentBlock[] = text === '' ? [] : [{ type: 'text', text }];
-    endRun(tables, session, run, { state: 'interrupted', content, timestamp });
+    endRun(tables, run, { state: 'interrupted', content, timestamp });
   }
   const queued = active
     .filter((run) => run.state === 'queued')

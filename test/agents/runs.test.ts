@@ -225,9 +225,9 @@ async function endWhile(isBroken: () => boolean, recovery?: Promise<void>) {
     ...common,
     store: {
       ...real,
-      describe(principal, key) {
+      brief(principal, key) {
         if (isBroken()) throw new StoreUnavailableError('The session store cannot be read.');
-        return real.describe(principal, key);
+        return real.brief(principal, key);
       },
       recovery: () => recovery,
     },

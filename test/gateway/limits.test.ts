@@ -117,7 +117,11 @@ describe('sends', () => {
     const { port } = await limited({ sendsPerMinute: 3 });
     const client = await connectClient({ port });
     const other = await connectClient({ port, instance: 'oc-2' });
-    for (const runId of ['r1', 'r2']) await client.say('main', 'hello', runId);
+    const again = { sessionKey: 'main', message: 'hello', idempotencyKey: 'r1' };
+    for (const runId of ['r1', 'r2']) {
+      await client.say('main', 'hello', runId);
+      for (let n = 0; n < 3; n += 1) await client.request('chat.send', again);
+    }
     await other.say('main', 'hello', 'r3');
     const fourth = { sessionKey: 'main', message: 'too soon', idempotencyKey: 'r4' };
     const { error } = await client.ask('chat.send', fourth);
@@ -131,7 +135,6 @@ describe('sends', () => {
     expect(await client.ask('sessions.create', {})).toMatchObject({
       error: { details: { code: 'SEND_RATE' } },
     });
-    const again = { sessionKey: 'main', message: 'hello', idempotencyKey: 'r1' };
     expect(await client.request('chat.send', again)).toMatchObject({ status: 'ok' });
     const { totalMessages } = await client.request('chat.history', { sessionKey: 'main' });
     expect(totalMessages).toBe(4);
