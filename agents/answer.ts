@@ -21,74 +21,91 @@ export interface AnswerBuilder {
 
 /** `api` marks reasoning, so that no other API is shown it later. */
 export function createAnswer(api: () => string): AnswerBuilder {
-  const blocks: ContentBlock[] = [];
-  const tail = createTail();
+  return new Answer(api);
+}
+
+class Answer implements AnswerBuilder {
+  readonly #api: () => string;
+  readonly #blocks: ContentBlock[] = [];
+  readonly #tail = createTail();
   /** What the tail is of. */
-  let kind: 'text' | 'thinking' = 'text';
-  let unsaved = '';
+  #kind: 'text' | 'thinking' = 'text';
+  #unsaved = '';
 
-  const last = () => blocks.at(-1);
+  constructor(api: () => string) {
+    this.#api = api;
+  }
 
-  function append(piece: string): void {
-    const open = last();
-    if (kind === 'text') {
-      unsaved += piece;
+  addText(delta: string): void {
+    this.#add('text', delta);
+  }
+
+  addReasoning(delta: string): void {
+    this.#add('thinking', delta);
+  }
+
+  endReasoning(signature: string | undefined): void {
+    if (signature === undefined) return;
+    this.#settle();
+    const open = this.#blocks.at(-1);
+    // A stretch that is signed already is closed: this signature belongs to one without text.
+    if (open?.type === 'thinking' && open.signature === undefined) open.signature = signature;
+    else this.#blocks.push({ type: 'thinking', thinking: '', api: this.#api(), signature });
+  }
+
+  startToolCall(id: string, name: string, signature: string | undefined): void {
+    this.#settle();
+    const call: ContentBlock = { type: 'toolCall', id, name, arguments: '' };
+    if (signature !== undefined) call.signature = signature;
+    this.#blocks.push(call);
+  }
+
+  addToolArguments(id: string, delta: string): void {
+    const call = this.#blocks.findLast((block) => block.type === 'toolCall' && block.id === id);
+    if (call?.type === 'toolCall') call.arguments += delta;
+  }
+
+  text(): string {
+    this.#settle();
+    return this.#blocks.map((block) => (block.type === 'text' ? block.text : '')).join('');
+  }
+
+  takeUnsaved(): string {
+    this.#settle();
+    const taken = this.#unsaved;
+    this.#unsaved = '';
+    return taken;
+  }
+
+  putBack(unsaved: string): void {
+    this.#unsaved = unsaved + this.#unsaved;
+  }
+
+  blocks(): ContentBlock[] {
+    this.#settle();
+    return [...this.#blocks];
+  }
+
+  #add(to: 'text' | 'thinking', delta: string): void {
+    if (this.#kind !== to) this.#settle();
+    this.#kind = to;
+    if (this.#tail.add(delta)) return;
+    this.#settle();
+    if (!this.#tail.add(delta)) this.#append(delta);
+  }
+
+  #settle(): void {
+    const piece = this.#tail.take();
+    if (piece !== '') this.#append(piece);
+  }
+
+  #append(piece: string): void {
+    const open = this.#blocks.at(-1);
+    if (this.#kind === 'text') {
+      this.#unsaved += piece;
       if (open?.type === 'text') open.text += piece;
-      else blocks.push({ type: 'text', text: piece });
+      else this.#blocks.push({ type: 'text', text: piece });
     } else if (open?.type === 'thinking' && open.signature === undefined) open.thinking += piece;
-    else blocks.push({ type: 'thinking', thinking: piece, api: api() });
+    else this.#blocks.push({ type: 'thinking', thinking: piece, api: this.#api() });
   }
-
-  function settle(): void {
-    const piece = tail.take();
-    if (piece !== '') append(piece);
-  }
-
-  function add(to: typeof kind, delta: string): void {
-    if (kind !== to) settle();
-    kind = to;
-    if (tail.add(delta)) return;
-    settle();
-    if (!tail.add(delta)) append(delta);
-  }
-
-  return {
-    addText: (delta) => add('text', delta),
-    addReasoning: (delta) => add('thinking', delta),
-    endReasoning(signature) {
-      if (signature === undefined) return;
-      settle();
-      const open = last();
-      // A stretch that is signed already is closed: this signature belongs to one without text.
-      if (open?.type === 'thinking' && open.signature === undefined) open.signature = signature;
-      else blocks.push({ type: 'thinking', thinking: '', api: api(), signature });
-    },
-    startToolCall(id, name, signature) {
-      settle();
-      const call: ContentBlock = { type: 'toolCall', id, name, arguments: '' };
-      if (signature !== undefined) call.signature = signature;
-      blocks.push(call);
-    },
-    addToolArguments(id, delta) {
-      const call = blocks.findLast((block) => block.type === 'toolCall' && block.id === id);
-      if (call?.type === 'toolCall') call.arguments += delta;
-    },
-    text() {
-      settle();
-      return blocks.map((block) => (block.type === 'text' ? block.text : '')).join('');
-    },
-    takeUnsaved() {
-      settle();
-      const taken = unsaved;
-      unsaved = '';
-      return taken;
-    },
-    putBack(text) {
-      unsaved = text + unsaved;
-    },
-    blocks() {
-      settle();
-      return [...blocks];
-    },
-  };
 }

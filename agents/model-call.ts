@@ -1,6 +1,6 @@
 /** Calls the first model of a chain that answers: retries and failover, before the first token only. */
 
-import { report } from '../providers/breaker.ts';
+import { type Permit, report } from '../providers/breaker.ts';
 import { fitToModel } from '../providers/capabilities.ts';
 import type { ProviderEvent, ProviderRequest, StopReason } from '../providers/contract.ts';
 import type { ProviderFailure } from '../providers/errors.ts';
@@ -118,7 +118,7 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     if (!permit) return notSent(resting(model));
     try {
       call.onModel(model);
-      const attempt = await drive(endpoint, model, call, permit.began);
+      const attempt = await drive(endpoint, model, call, permit);
       report(permit, attempt.result.type === 'error' ? attempt.result.failure.kind : undefined);
       return attempt;
     } finally {
@@ -182,7 +182,7 @@ async function drive(
   endpoint: Endpoint,
   model: ConfiguredModel,
   call: ModelCall,
-  onAnswer: () => void,
+  permit: Permit,
 ): Promise<Attempt> {
   const { stream, unfit } = ask(endpoint, model, call);
   let answered = false;
@@ -205,7 +205,7 @@ async function drive(
       case 'tool_call_start':
       case 'tool_call_delta':
       case 'tool_call_end':
-        if (!answered) onAnswer();
+        if (!answered) permit.began();
         answered = true;
         return call.onEvent(event);
     }

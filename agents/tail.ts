@@ -17,18 +17,22 @@ const BYTES = 256;
 const BYTES_PER_UNIT = 3;
 
 export function createTail(): Tail {
-  const bytes = Buffer.allocUnsafe(BYTES);
-  let used = 0;
-  return {
-    add(piece) {
-      if (piece.length * BYTES_PER_UNIT > BYTES - used || !piece.isWellFormed()) return false;
-      used += bytes.write(piece, used);
-      return true;
-    },
-    take() {
-      const text = used === 0 ? '' : bytes.toString('utf8', 0, used);
-      used = 0;
-      return text;
-    },
-  };
+  return new Bytes();
+}
+
+class Bytes implements Tail {
+  readonly #bytes = Buffer.allocUnsafe(BYTES);
+  #used = 0;
+
+  add(piece: string): boolean {
+    if (piece.length * BYTES_PER_UNIT > BYTES - this.#used || !piece.isWellFormed()) return false;
+    this.#used += this.#bytes.write(piece, this.#used);
+    return true;
+  }
+
+  take(): string {
+    const text = this.#used === 0 ? '' : this.#bytes.toString('utf8', 0, this.#used);
+    this.#used = 0;
+    return text;
+  }
 }

@@ -23,46 +23,88 @@ export interface TurnEvents {
 }
 
 export function turnEvents(run: LiveRun, now: () => number): TurnEvents {
-  const { runId, sessionKey, agentId } = run.record;
-  const ids = { runId, sessionKey, agentId };
-  let chatSeq = 0;
-  let agentSeq = 0;
+  return new RunEvents(run, now);
+}
 
-  // `{"type":"event","event":"chat","payload":{"runId":…,"agentId":…` without its closing braces.
-  const deltaHead = `${eventBody('chat', ids).slice(0, -1)},"state":"delta","seq":`;
+class RunEvents implements TurnEvents {
+  readonly #run: LiveRun;
+  readonly #now: () => number;
+  /** `{"type":"event","event":"chat","payload":{"runId":…,"agentId":…` without its closing braces. */
+  readonly #deltaHead: string;
+  #chatSeq = 0;
+  #agentSeq = 0;
 
-  const chat = (fields: object) => eventBody('chat', { ...ids, seq: ++chatSeq, ...fields });
-  // The published `AgentEvent` has no room for the session beside `data`, so it stands inside.
-  const agent = (stream: string, data: object) =>
-    eventBody('agent', {
+  constructor(run: LiveRun, now: () => number) {
+    this.#run = run;
+    this.#now = now;
+    this.#deltaHead = `${eventBody('chat', idsOf(run)).slice(0, -1)},"state":"delta","seq":`;
+  }
+
+  status(phase: 'starting_model'): string {
+    return this.#chat({ state: 'status', phase });
+  }
+
+  delta(text: string): string {
+    return `${this.#deltaHead}${++this.#chatSeq},"deltaText":${JSON.stringify(text)}}`;
+  }
+
+  end(end: RunEnd): string {
+    return this.#chat(endFields(end, this.#run.showThinking));
+  }
+
+  lifecycleStart(): string {
+    return this.#agent('lifecycle', { phase: 'start', startedAt: this.#run.startedAt });
+  }
+
+  assistant(delta: string): string {
+    return this.#agent('assistant', { delta });
+  }
+
+  assistantWhole(): string {
+    return this.#agent('assistant', { text: this.#run.answer.text(), delta: '' });
+  }
+
+  thinking(delta: string): string {
+    return this.#agent('thinking', { delta });
+  }
+
+  usage(end: RunEnd): string {
+    return this.#agent('usage', { ...end.usage });
+  }
+
+  lifecycleEnd(end: RunEnd): string {
+    const { startedAt, model } = this.#run;
+    return this.#agent('lifecycle', {
+      phase: end.state === 'error' ? 'error' : 'end',
+      startedAt,
+      endedAt: this.#now(),
+      aborted: end.state === 'aborted',
+      ...(model && { provider: model.endpoint.id, model: model.info.id }),
+      ...(end.state === 'error'
+        ? { error: end.failure.message }
+        : { stopReason: wireStopReason(end) }),
+    });
+  }
+
+  #chat(fields: object): string {
+    return eventBody('chat', { ...idsOf(this.#run), seq: ++this.#chatSeq, ...fields });
+  }
+
+  /** The published `AgentEvent` has no room for the session beside `data`, so it stands inside. */
+  #agent(stream: string, data: object): string {
+    const { runId, sessionKey, agentId } = this.#run.record;
+    return eventBody('agent', {
       runId,
       stream,
-      seq: ++agentSeq,
-      ts: now(),
+      seq: ++this.#agentSeq,
+      ts: this.#now(),
       data: { sessionKey, agentId, ...data },
     });
+  }
+}
 
-  return {
-    status: (phase) => chat({ state: 'status', phase }),
-    delta: (text) => `${deltaHead}${++chatSeq},"deltaText":${JSON.stringify(text)}}`,
-    end: (end) => chat(endFields(end, run.showThinking)),
-    lifecycleStart: () => agent('lifecycle', { phase: 'start', startedAt: run.startedAt }),
-    assistant: (delta) => agent('assistant', { delta }),
-    assistantWhole: () => agent('assistant', { text: run.answer.text(), delta: '' }),
-    thinking: (delta) => agent('thinking', { delta }),
-    usage: (end) => agent('usage', { ...end.usage }),
-    lifecycleEnd: (end) =>
-      agent('lifecycle', {
-        phase: end.state === 'error' ? 'error' : 'end',
-        startedAt: run.startedAt,
-        endedAt: now(),
-        aborted: end.state === 'aborted',
-        ...(run.model && { provider: run.model.endpoint.id, model: run.model.info.id }),
-        ...(end.state === 'error'
-          ? { error: end.failure.message }
-          : { stopReason: wireStopReason(end) }),
-      }),
-  };
+function idsOf({ record: { runId, sessionKey, agentId } }: LiveRun) {
+  return { runId, sessionKey, agentId };
 }
 
 function endFields(end: RunEnd, showThinking: boolean): object {

@@ -4,7 +4,6 @@
  */
 
 import { type AnswerEvents, createAnswerEvents } from './answer-events.ts';
-import type { TakePiece } from './body.ts';
 import { fitToModel } from './capabilities.ts';
 import type {
   ModelInfo,
@@ -17,7 +16,7 @@ import type {
 import type { ProviderFailure } from './errors.ts';
 import { classify, failure, type UpstreamError } from './failures.ts';
 import { unsendable } from './headers.ts';
-import type { Framing } from './lines.ts';
+import type { Framing, StreamReader } from './lines.ts';
 import { pulled, type Take } from './pulled.ts';
 import { createSilenceTimer, type SilenceTimer } from './silence.ts';
 import { bodyOf } from './transport.ts';
@@ -118,7 +117,8 @@ async function streamAnswer(
   });
   const answer = createAnswerEvents();
   const reader = dialect.reader(answer, model);
-  const reading = createReading({ ...dialect, answer, reader, silence, take }, upstream.signal);
+  const parts = { answer, reader, silence, take };
+  const reading = new Reading(dialect.framing, parts, upstream.signal);
   let phase: Phase = 'headers';
   let terminal: ProviderEvent;
   try {
@@ -127,7 +127,7 @@ async function streamAnswer(
     const response = await open(dialect, asked, upstream.signal);
     silence.expect();
     phase = 'first token';
-    await bodyOf(response).forEach(reading.takePiece);
+    await bodyOf(response).forEach((piece) => reading.takePiece(piece));
     upstream.signal.throwIfAborted();
     reading.end();
     terminal = ended(endpoint, model, answer, reader.stopReason());
@@ -171,15 +171,7 @@ function open(dialect: Dialect, asked: Asked, signal: AbortSignal): Promise<Resp
   return dialect.open(request, signal);
 }
 
-interface Reading {
-  takePiece: TakePiece;
-  /** The response has ended. */
-  end(): void;
-  isWhole(): boolean;
-}
-
 interface ReadingParts {
-  framing: Framing;
   answer: AnswerEvents;
   reader: ChunkReader;
   silence: SilenceTimer;
@@ -187,36 +179,49 @@ interface ReadingParts {
 }
 
 /** From bytes to events. What is not a part of the answer ends no silence. */
-function createReading(parts: ReadingParts, signal: AbortSignal): Reading {
-  const { answer, reader, silence, take } = parts;
-  let isWhole = false;
-  let heard = false;
-  const stream = parts.framing((object) => {
-    heard = true;
-    reader.read(object);
-  });
-  const expectMore = () => {
-    if (heard) silence.expect();
-    heard = false;
-  };
-  return {
-    takePiece(piece) {
-      signal.throwIfAborted();
-      isWhole = stream.push(piece);
-      if (heard) silence.heard();
-      const asked = handOn(answer, take);
-      signal.throwIfAborted();
-      if (isWhole) return true;
-      if (asked) return asked.then(expectMore);
-      expectMore();
-      return false;
-    },
-    end() {
-      if (!isWhole) stream.end();
-      isWhole = true;
-    },
-    isWhole: () => isWhole,
-  };
+class Reading {
+  readonly #parts: ReadingParts;
+  readonly #signal: AbortSignal;
+  readonly #stream: StreamReader;
+  #isWhole = false;
+  #heard = false;
+
+  constructor(framing: Framing, parts: ReadingParts, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#signal = signal;
+    this.#stream = framing((object) => {
+      this.#heard = true;
+      parts.reader.read(object);
+    });
+  }
+
+  takePiece(piece: Buffer): boolean | Promise<void> {
+    const { answer, silence, take } = this.#parts;
+    this.#signal.throwIfAborted();
+    this.#isWhole = this.#stream.push(piece);
+    if (this.#heard) silence.heard();
+    const asked = handOn(answer, take);
+    this.#signal.throwIfAborted();
+    if (this.#isWhole) return true;
+    if (asked) return asked.then(() => this.#expectMore());
+    this.#expectMore();
+    return false;
+  }
+
+  /** The response has ended. */
+  end(): void {
+    if (!this.#isWhole) this.#stream.end();
+    this.#isWhole = true;
+  }
+
+  isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  #expectMore(): void {
+    if (this.#heard) this.#parts.silence.expect();
+    this.#heard = false;
+  }
 }
 
 /** The taker's last word counts: when it wants more. */

@@ -40,106 +40,133 @@ interface OpenCall {
 }
 
 export function createAnswerEvents(newId: () => string = randomUUID): AnswerEvents {
-  let events: ProviderEvent[] = [];
-  let started = false;
-  let spoke = false;
-  let called = false;
-  let thinking = false;
-  let usage: Usage | undefined;
-  const text = createPairJoiner();
-  const reasoning = createPairJoiner();
-  const calls = new Map<number | string, OpenCall>();
+  return new CollectedEvents(newId);
+}
 
-  // Pieces that arrived together leave together: a burst costs as much as one of them.
-  const emit = (type: 'text' | 'reasoning', delta: string) => {
-    if (delta === '') return;
-    const before = events.at(-1);
-    if (before?.type === type) before.delta += delta;
-    else events.push({ type, delta });
-  };
-  const emitArguments = (id: string, delta: string) => {
-    if (delta === '') return;
-    const before = events.at(-1);
-    if (before?.type === 'tool_call_delta' && before.id === id) before.delta += delta;
-    else events.push({ type: 'tool_call_delta', id, delta });
-  };
-  const endReasoning = (signature?: string) => {
-    if (!thinking && signature === undefined) return;
+/** A class, as are the others that each answer has one of: a closure for each of its functions would be 56 bytes each. */
+class CollectedEvents implements AnswerEvents {
+  readonly #newId: () => string;
+  readonly #text = createPairJoiner();
+  readonly #reasoning = createPairJoiner();
+  #events: ProviderEvent[] = [];
+  /** Most answers have none. */
+  #calls: Map<number | string, OpenCall> | undefined;
+  #usage: Usage | undefined;
+  #started = false;
+  #spoke = false;
+  #called = false;
+  #thinking = false;
+
+  constructor(newId: () => string) {
+    this.#newId = newId;
+  }
+
+  start(model?: string): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#events.push({ type: 'start', ...(model !== undefined && { model }) });
+  }
+
+  text(piece: string): void {
+    if (piece === '') return;
+    this.reasoningEnd();
+    this.#spoke = true;
+    this.#emit('text', this.#text.join(piece));
+  }
+
+  reasoning(piece: string): void {
+    if (piece === '') return;
+    this.#spoke = true;
+    this.#thinking = true;
+    this.#emit('reasoning', this.#reasoning.join(piece));
+  }
+
+  reasoningEnd(signature?: string): void {
+    if (!this.#thinking && signature === undefined) return;
     // Unsigned, it may go on behind a call or a piece of text: the other half of a pair may still come.
-    if (signature !== undefined) emit('reasoning', reasoning.flush());
-    thinking = false;
-    events.push({ type: 'reasoning_end', ...(signature !== undefined && { signature }) });
-  };
-  const endCall = (key: number | string) => {
-    const call = calls.get(key);
-    if (!call) return;
-    emitArguments(call.id, call.joiner.flush());
-    events.push({ type: 'tool_call_end', id: call.id });
-    calls.delete(key);
-  };
+    if (signature !== undefined) this.#emit('reasoning', this.#reasoning.flush());
+    this.#thinking = false;
+    this.#events.push({ type: 'reasoning_end', ...(signature !== undefined && { signature }) });
+  }
 
-  return {
-    start(model) {
-      if (started) return;
-      started = true;
-      events.push({ type: 'start', ...(model !== undefined && { model }) });
-    },
-    text(piece) {
-      if (piece === '') return;
-      endReasoning();
-      spoke = true;
-      emit('text', text.join(piece));
-    },
-    reasoning(piece) {
-      if (piece === '') return;
-      spoke = true;
-      thinking = true;
-      emit('reasoning', reasoning.join(piece));
-    },
-    reasoningEnd: endReasoning,
-    toolCall(key, call) {
-      if (calls.has(key)) return;
-      endReasoning();
-      spoke = true;
-      called = true;
-      const id = call.id || `call_${newId()}`;
-      calls.set(key, { id, joiner: createPairJoiner() });
-      const { name, signature } = call;
-      events.push({
-        type: 'tool_call_start',
-        id,
-        name,
-        ...(signature !== undefined && { signature }),
-      });
-    },
-    toolArguments(key, piece) {
-      const call = calls.get(key);
-      if (call) emitArguments(call.id, call.joiner.join(piece));
-    },
-    toolCallEnd: endCall,
-    usage({ input, output, cacheRead, cacheWrite }) {
-      const total = input + output + cacheRead + cacheWrite;
-      usage = { input, output, cacheRead, cacheWrite, total };
-    },
-    finish() {
-      const thought = reasoning.flush();
-      if (thought !== '') thinking = true;
-      emit('reasoning', thought);
-      endReasoning();
-      emit('text', text.flush());
-      for (const key of calls.keys()) endCall(key);
-      if (usage) events.push({ type: 'usage', usage });
-      usage = undefined;
-    },
-    spoke: () => spoke,
-    calledTools: () => called,
-    promptTokens: () => (usage ? usage.total - usage.output : 0),
-    take() {
-      const taken = events;
-      events = [];
-      return taken;
-    },
-  };
+  toolCall(key: number | string, call: { id?: string; name: string; signature?: string }): void {
+    this.#calls ??= new Map();
+    if (this.#calls.has(key)) return;
+    this.reasoningEnd();
+    this.#spoke = true;
+    this.#called = true;
+    const id = call.id || `call_${this.#newId()}`;
+    this.#calls.set(key, { id, joiner: createPairJoiner() });
+    const { name, signature } = call;
+    this.#events.push({
+      type: 'tool_call_start',
+      id,
+      name,
+      ...(signature !== undefined && { signature }),
+    });
+  }
+
+  toolArguments(key: number | string, piece: string): void {
+    const call = this.#calls?.get(key);
+    if (call) this.#emitArguments(call.id, call.joiner.join(piece));
+  }
+
+  toolCallEnd(key: number | string): void {
+    const call = this.#calls?.get(key);
+    if (!call) return;
+    this.#emitArguments(call.id, call.joiner.flush());
+    this.#events.push({ type: 'tool_call_end', id: call.id });
+    this.#calls?.delete(key);
+  }
+
+  usage({ input, output, cacheRead, cacheWrite }: Omit<Usage, 'total'>): void {
+    const total = input + output + cacheRead + cacheWrite;
+    this.#usage = { input, output, cacheRead, cacheWrite, total };
+  }
+
+  finish(): void {
+    const thought = this.#reasoning.flush();
+    if (thought !== '') this.#thinking = true;
+    this.#emit('reasoning', thought);
+    this.reasoningEnd();
+    this.#emit('text', this.#text.flush());
+    for (const key of this.#calls?.keys() ?? []) this.toolCallEnd(key);
+    if (this.#usage) this.#events.push({ type: 'usage', usage: this.#usage });
+    this.#usage = undefined;
+  }
+
+  spoke(): boolean {
+    return this.#spoke;
+  }
+
+  calledTools(): boolean {
+    return this.#called;
+  }
+
+  promptTokens(): number {
+    return this.#usage ? this.#usage.total - this.#usage.output : 0;
+  }
+
+  take(): ProviderEvent[] {
+    const taken = this.#events;
+    this.#events = [];
+    return taken;
+  }
+
+  /** Pieces that arrived together leave together: a burst costs as much as one of them. */
+  #emit(type: 'text' | 'reasoning', delta: string): void {
+    if (delta === '') return;
+    const before = this.#events.at(-1);
+    if (before?.type === type) before.delta += delta;
+    else this.#events.push({ type, delta });
+  }
+
+  #emitArguments(id: string, delta: string): void {
+    if (delta === '') return;
+    const before = this.#events.at(-1);
+    if (before?.type === 'tool_call_delta' && before.id === id) before.delta += delta;
+    else this.#events.push({ type: 'tool_call_delta', id, delta });
+  }
 }
 
 export interface PairJoiner {
@@ -157,23 +184,27 @@ const REPLACEMENT = '\uFFFD';
  * replaced here, once, so that what is streamed and what is stored are the same.
  */
 export function createPairJoiner(): PairJoiner {
-  let held = '';
-  return {
-    join(piece) {
-      if (piece === '') return '';
-      let joined = held === '' ? piece : held + piece;
-      held = '';
-      const last = joined.charCodeAt(joined.length - 1);
-      if (last >= 0xd800 && last <= 0xdbff) {
-        held = joined.slice(-1);
-        joined = joined.slice(0, -1);
-      }
-      return joined.isWellFormed() ? joined : joined.toWellFormed();
-    },
-    flush() {
-      const rest = held === '' ? '' : REPLACEMENT;
-      held = '';
-      return rest;
-    },
-  };
+  return new Joiner();
+}
+
+class Joiner implements PairJoiner {
+  #held = '';
+
+  join(piece: string): string {
+    if (piece === '') return '';
+    let joined = this.#held === '' ? piece : this.#held + piece;
+    this.#held = '';
+    const last = joined.charCodeAt(joined.length - 1);
+    if (last >= 0xd800 && last <= 0xdbff) {
+      this.#held = joined.slice(-1);
+      joined = joined.slice(0, -1);
+    }
+    return joined.isWellFormed() ? joined : joined.toWellFormed();
+  }
+
+  flush(): string {
+    const rest = this.#held === '' ? '' : REPLACEMENT;
+    this.#held = '';
+    return rest;
+  }
 }

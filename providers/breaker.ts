@@ -81,48 +81,63 @@ export function createBreaker(options: BreakerOptions): Breaker {
     openMs = Math.min(openMs * 2, options.maxOpenMs);
   };
 
-  const permit = (isProbe: boolean): Permit => {
-    let reported = false;
-    const openingsBefore = openings;
+  /** How a call that was let through ends, told once. */
+  class CallPermit implements Permit {
+    readonly #openingsBefore = openings;
     /** The others wait for this one. */
-    let isAwaited = isProbe;
-    const endProbe = () => {
-      if (isAwaited) probing = false;
-      isAwaited = false;
-    };
-    const once = (then: () => void) => () => {
-      if (reported) return;
-      reported = true;
-      then();
-      endProbe();
-    };
-    return {
-      began() {
-        if (!isAwaited) return;
-        endProbe();
-        openUntil = undefined;
-      },
-      answered: once(close),
-      failed: once(() => {
-        // Calls that began before it opened fail after it: they teach nothing new.
-        if (openings !== openingsBefore) return;
-        failuresInRow += 1;
-        if (isAwaited || (openUntil === undefined && failuresInRow >= options.failures)) open();
-      }),
-      abandoned: once(() => {}),
-    };
-  };
+    #isAwaited: boolean;
+    #isReported = false;
+
+    constructor(isProbe: boolean) {
+      this.#isAwaited = isProbe;
+    }
+
+    began(): void {
+      if (!this.#isAwaited) return;
+      this.#endProbe();
+      openUntil = undefined;
+    }
+
+    answered(): void {
+      if (this.#isReported) return;
+      close();
+      this.abandoned();
+    }
+
+    failed(): void {
+      if (this.#isReported) return;
+      // Calls that began before it opened fail after it: they teach nothing new.
+      if (openings === this.#openingsBefore) this.#count();
+      this.abandoned();
+    }
+
+    abandoned(): void {
+      this.#isReported = true;
+      this.#endProbe();
+    }
+
+    #count(): void {
+      failuresInRow += 1;
+      const isEnough = openUntil === undefined && failuresInRow >= options.failures;
+      if (this.#isAwaited || isEnough) open();
+    }
+
+    #endProbe(): void {
+      if (this.#isAwaited) probing = false;
+      this.#isAwaited = false;
+    }
+  }
 
   return {
     state,
     admit(force = false) {
       const now = state();
-      if (now === 'closed') return permit(false);
+      if (now === 'closed') return new CallPermit(false);
       if (now === 'half_open' && !probing) {
         probing = true;
-        return permit(true);
+        return new CallPermit(true);
       }
-      return force ? permit(false) : undefined;
+      return force ? new CallPermit(false) : undefined;
     },
   };
 }

@@ -43,46 +43,58 @@ export interface LineReader {
  * text is long, however it was cut into pieces.
  */
 export function createLineReader(onLine: (line: string) => boolean): LineReader {
-  let held: Buffer[] = [];
-  let heldBytes = 0;
-  let isFirst = true;
+  return new Lines(onLine);
+}
 
-  const hold = (bytes: Buffer, from: number) => {
-    if (from === bytes.length) return;
-    heldBytes += bytes.length - from;
-    if (heldBytes > MAX_HELD_BYTES) throw new SyntaxError('endless line');
-    // A copy: a view would keep all that arrived with it.
-    held.push(Buffer.from(bytes.subarray(from)));
-  };
-  /** No character is cut by an end at a line feed: in UTF-8 nothing else has its byte. */
-  const decode = (bytes: Buffer, end: number): string => {
-    const text =
-      heldBytes === 0
-        ? bytes.toString('utf8', 0, end)
-        : Buffer.concat([...held, bytes.subarray(0, end)]).toString('utf8');
-    held = [];
-    heldBytes = 0;
-    if (!isFirst) return text;
-    isFirst = false;
-    return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
-  };
+class Lines implements LineReader {
+  readonly #onLine: (line: string) => boolean;
+  /** Of a line without an end. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #isFirst = true;
 
-  return {
-    push(bytes) {
-      const end = bytes.lastIndexOf(LINE_FEED) + 1;
-      if (end > 0) {
-        const text = decode(bytes, end);
-        let from = 0;
-        while (from < text.length) {
-          const to = text.indexOf('\n', from);
-          if (onLine(text.slice(from, to))) return;
-          from = to + 1;
-        }
+  constructor(onLine: (line: string) => boolean) {
+    this.#onLine = onLine;
+  }
+
+  push(bytes: Buffer): void {
+    const end = bytes.lastIndexOf(LINE_FEED) + 1;
+    if (end > 0) {
+      const text = this.#decode(bytes, end);
+      let from = 0;
+      while (from < text.length) {
+        const to = text.indexOf('\n', from);
+        if (this.#onLine(text.slice(from, to))) return;
+        from = to + 1;
       }
-      hold(bytes, end);
-    },
-    end: () => decode(NOTHING, 0),
-  };
+    }
+    this.#hold(bytes, end);
+  }
+
+  end(): string {
+    return this.#decode(NOTHING, 0);
+  }
+
+  #hold(bytes: Buffer, from: number): void {
+    if (from === bytes.length) return;
+    this.#heldBytes += bytes.length - from;
+    if (this.#heldBytes > MAX_HELD_BYTES) throw new SyntaxError('endless line');
+    // A copy: a view would keep all that arrived with it.
+    this.#held.push(Buffer.from(bytes.subarray(from)));
+  }
+
+  /** No character is cut by an end at a line feed: in UTF-8 nothing else has its byte. */
+  #decode(bytes: Buffer, end: number): string {
+    const text =
+      this.#heldBytes === 0
+        ? bytes.toString('utf8', 0, end)
+        : Buffer.concat([...this.#held, bytes.subarray(0, end)]).toString('utf8');
+    if (this.#heldBytes > 0) this.#held = [];
+    this.#heldBytes = 0;
+    if (!this.#isFirst) return text;
+    this.#isFirst = false;
+    return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
+  }
 }
 
 /** One JSON object a line; what else is JSON says nothing and is passed over. */

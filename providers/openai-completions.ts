@@ -228,18 +228,19 @@ function stopReason(finish: string, calledTools: boolean, refused: boolean): Sto
  * then each comes whole, with an id of its own.
  */
 function createCallReader(answer: AnswerEvents): (calls: readonly WireObject[]) => void {
-  const latest = new Map<unknown, { key: number; id: string | undefined; name: string }>();
+  /** Most answers call nothing. */
+  let latest: Map<unknown, { key: number; id: string | undefined; name: string }> | undefined;
   let opened = 0;
   return (calls) => {
     for (const call of calls) {
       const index = call['index'];
       const id = textAt(call, 'id');
       const name = textAt(call['function'], 'name');
-      let open = latest.get(index);
+      let open = latest?.get(index);
       if (name !== undefined && (open === undefined || isAnother(open, call))) {
         open = { key: opened, id, name };
         opened += 1;
-        latest.set(index, open);
+        latest = (latest ?? new Map()).set(index, open);
         answer.toolCall(open.key, { ...(id !== undefined && { id }), name });
       }
       const piece = textAt(call['function'], 'arguments');

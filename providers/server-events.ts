@@ -10,6 +10,7 @@ import {
   type Framing,
   MAX_HELD_BYTES,
   notJson,
+  type StreamReader,
 } from './lines.ts';
 import type { WireObject } from './wire.ts';
 
@@ -26,45 +27,53 @@ const CARRIAGE_RETURN = 0x0d;
  * Comments, and data that is JSON but no object, say nothing. Ends with the end marker or the response. An event
  * that the response ends in the middle of counts if it is whole but for its last line break.
  */
-export const serverEvents: Framing = (read) => {
-  const readObject = createObjectReader(read);
-  let data: string | undefined;
-  let heldBytes = 0;
-  let isOver = false;
+export const serverEvents: Framing = (read) => new EventReader(read);
 
-  const add = (value: string) => {
-    heldBytes += value.length + LINE_BYTES;
-    if (heldBytes > MAX_HELD_BYTES) throw new SyntaxError('endless event');
-    data = data === undefined ? value : `${data}\n${value}`;
-  };
-  /** False if the event is nonsense. */
-  const close = (): boolean => {
-    const text = data;
-    data = undefined;
-    heldBytes = 0;
-    if (text === undefined) return true;
-    isOver = text === END_MARKER;
-    return isOver || readObject(text);
-  };
-  const lines = createLineReader((line) => {
+class EventReader implements StreamReader {
+  readonly #lines = createLineReader((line) => this.#take(line));
+  readonly #readObject: (text: string) => boolean;
+  #data: string | undefined;
+  #heldBytes = 0;
+  #isOver = false;
+
+  constructor(read: (object: WireObject) => void) {
+    this.#readObject = createObjectReader(read);
+  }
+
+  push(bytes: Buffer): boolean {
+    this.#lines.push(bytes);
+    return this.#isOver;
+  }
+
+  end(): void {
+    const line = this.#lines.end();
+    if (line.startsWith(FIELD)) this.#add(valueOf(line));
+    this.#close();
+  }
+
+  #take(line: string): boolean {
     if (isEmpty(line)) {
-      if (!close()) throw notJson();
-    } else if (line.startsWith(FIELD)) add(valueOf(line));
-    return isOver;
-  });
+      if (!this.#close()) throw notJson();
+    } else if (line.startsWith(FIELD)) this.#add(valueOf(line));
+    return this.#isOver;
+  }
 
-  return {
-    push(bytes) {
-      lines.push(bytes);
-      return isOver;
-    },
-    end() {
-      const line = lines.end();
-      if (line.startsWith(FIELD)) add(valueOf(line));
-      close();
-    },
-  };
-};
+  #add(value: string): void {
+    this.#heldBytes += value.length + LINE_BYTES;
+    if (this.#heldBytes > MAX_HELD_BYTES) throw new SyntaxError('endless event');
+    this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
+  }
+
+  /** False if the event is nonsense. */
+  #close(): boolean {
+    const text = this.#data;
+    this.#data = undefined;
+    this.#heldBytes = 0;
+    if (text === undefined) return true;
+    this.#isOver = text === END_MARKER;
+    return this.#isOver || this.#readObject(text);
+  }
+}
 
 /** A line may end with a carriage return too. */
 function isEmpty(line: string): boolean {

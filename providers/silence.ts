@@ -14,25 +14,38 @@ export interface SilenceTimer {
  * Re-arming moves one timer and allocates nothing, so it can be done for every token.
  */
 export function createSilenceTimer(silenceMs: number, onSilence: () => void): SilenceTimer {
-  let waiting = false;
-  let timer: NodeJS.Timeout | undefined;
-  const fire = () => {
-    if (!waiting) return;
-    waiting = false;
-    onSilence();
-  };
-  return {
-    expect() {
-      waiting = true;
-      if (timer) timer.refresh();
-      else timer = setTimeout(fire, silenceMs);
-    },
-    heard() {
-      waiting = false;
-    },
-    stop() {
-      waiting = false;
-      clearTimeout(timer);
-    },
-  };
+  return new Timer(silenceMs, onSilence);
+}
+
+class Timer implements SilenceTimer {
+  readonly #silenceMs: number;
+  readonly #onSilence: () => void;
+  #waiting = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(silenceMs: number, onSilence: () => void) {
+    this.#silenceMs = silenceMs;
+    this.#onSilence = onSilence;
+  }
+
+  expect(): void {
+    this.#waiting = true;
+    if (this.#timer) this.#timer.refresh();
+    else this.#timer = setTimeout(() => this.#fire(), this.#silenceMs);
+  }
+
+  heard(): void {
+    this.#waiting = false;
+  }
+
+  stop(): void {
+    this.#waiting = false;
+    clearTimeout(this.#timer);
+  }
+
+  #fire(): void {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    this.#onSilence();
+  }
 }
