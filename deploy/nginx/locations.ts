@@ -3,7 +3,7 @@
 import { AWAY_HEADERS, AWAY_PAGE, AWAY_TYPE } from './away-page.ts';
 import { INSTANCE_ID_PATTERN } from './instance-id.ts';
 import { PATTERNS } from './patterns.ts';
-import type { Limits, NginxValues } from './values.ts';
+import type { NginxValues } from './values.ts';
 
 /** Nothing of the client's goes on but what is named: a list of what to drop is never complete. */
 const ALLOWED_HEADERS = `    proxy_http_version 1.1;
@@ -28,6 +28,8 @@ const ALLOWED_HEADERS = `    proxy_http_version 1.1;
 /** Keeps browsers with TLS. A location that adds headers of its own drops those of its server, so there it stands again. */
 export const STAY_WITH_TLS = 'add_header Strict-Transport-Security "max-age=31536000" always;';
 
+const withTls = ({ tls }: NginxValues): string => (tls ? `    ${STAY_WITH_TLS}\n` : '');
+
 export const PAGE_LOCATIONS = (
   values: NginxValues,
 ) => `  # ---- the chat page ----------------------------------------------------------------------------
@@ -48,7 +50,7 @@ ${ALLOWED_HEADERS}
 ${pageAway(values)}
 `;
 
-function pageAway({ tls }: NginxValues): string {
+function pageAway(values: NginxValues): string {
   const headers = Object.entries(AWAY_HEADERS).map(
     ([name, value]) => `    add_header ${name} "${value}" always;\n`,
   );
@@ -57,17 +59,17 @@ function pageAway({ tls }: NginxValues): string {
   location @oc_page_away {
     types { }                          # whatever the page's file is called
     default_type "${AWAY_TYPE}";
-${headers.join('')}${tls ? `    ${STAY_WITH_TLS}\n` : ''}    return 200 '${AWAY_PAGE}';
+${headers.join('')}${withTls(values)}    return 200 '${AWAY_PAGE}';
   }
 `;
 }
 
 export const API_LOCATIONS = (
-  limits: Limits,
+  values: NginxValues,
 ) => `  # ---- the portal's public API ------------------------------------------------------------------
   # The portal gets the path as it was judged here, not as it was written.
   location ~ "^${PATTERNS.apiPath}$" {
-    limit_req zone=oc_api burst=${limits.apiBurst} nodelay;
+    limit_req zone=oc_api burst=${values.limits.apiBurst} nodelay;
     error_page 429 = @oc_api_429;
     error_page 502 503 504 = @oc_api_503;
     proxy_pass http://oc_portal$uri$is_args$args;
@@ -78,17 +80,24 @@ export const API_LOCATIONS = (
     proxy_set_header Access-Control-Request-Headers $http_access_control_request_headers;
 ${ALLOWED_HEADERS}
   }
-${apiError(429, 'Retry-After "1"', 'rate_limited', 'too many requests; wait a moment', '请求过于频繁，请稍候再试')}${apiError(503, 'Retry-After "2"', 'unavailable', 'the service is not reachable right now; try again', '服务暂时不可用，请稍后再试')}
+${apiError(values, 429, 'Retry-After "1"', 'rate_limited', 'too many requests; wait a moment', '请求过于频繁，请稍候再试')}${apiError(values, 503, 'Retry-After "2"', 'unavailable', 'the service is not reachable right now; try again', '服务暂时不可用，请稍后再试')}
 `;
 
-function apiError(status: number, header: string, code: string, en: string, zh: string): string {
+function apiError(
+  values: NginxValues,
+  status: number,
+  header: string,
+  code: string,
+  en: string,
+  zh: string,
+): string {
   return `  location @oc_api_${status} {
     default_type application/json;
     add_header Access-Control-Allow-Origin $oc_cors_origin always;
     add_header Access-Control-Expose-Headers Retry-After always;
     add_header Vary Origin always;
     add_header ${header} always;
-    return ${status} '{"error":{"code":"${code}","message":"${en}","message_zh":"${zh}"}}';
+${withTls(values)}    return ${status} '{"error":{"code":"${code}","message":"${en}","message_zh":"${zh}"}}';
   }
 `;
 }

@@ -110,7 +110,7 @@ ${tlsLines(values)}${quiet(values)}
   limit_conn_status 429;
   # No \`set\` here: the auth subrequest would run it again and wipe the values of its parent.
 
-${roles.includes('page') ? PAGE_LOCATIONS(values) : ''}${roles.includes('api') ? API_LOCATIONS(values.limits) : ''}${
+${roles.includes('page') ? PAGE_LOCATIONS(values) : ''}${roles.includes('api') ? API_LOCATIONS(values) : ''}${
   roles.includes('socket') ? socketLocations(values) : ''
 }  location / { return 404; }
 }

@@ -33,6 +33,8 @@ export type StopReason =
   | 'unknown_instance'
   | 'device_identity'
   | 'origin'
+  | 'origin_at_proxy'
+  | 'identity'
   | 'gateway_refused'
   | 'protocol';
 
@@ -261,8 +263,18 @@ function judgePortal(error: unknown): Verdict {
 }
 
 function denied(reason: string): StopReason {
-  if (reason === 'instance_disabled' || reason === 'user_disabled') return reason;
-  return 'no_permission';
+  switch (reason) {
+    case 'instance_disabled':
+    case 'user_disabled':
+      return reason;
+    // These two say nothing of the user's rights.
+    case 'origin_not_allowed':
+      return 'origin_at_proxy';
+    case 'identity_invalid':
+      return 'identity';
+    default:
+      return 'no_permission';
+  }
 }
 
 /** What a page of ours does about each way in which a socket ends (docs/protocol.md, close codes). */

@@ -185,6 +185,10 @@ export const en = {
       'This assistant does not let the page in (“device identity required”). Its operator has to set gateway.controlUi.dangerouslyDisableDeviceAuth to true.',
     origin:
       'This assistant takes no pages from this address. Its operator has to add the address to gateway.controlUi.allowedOrigins.',
+    origin_at_proxy:
+      'The chat takes no pages from this address. Its operator has to add the address to the allowed ones.',
+    identity:
+      'The chat is not set up correctly: it was not told who you are. Its operator finds more in the log of refused connections.',
     gateway_refused: 'The assistant refused the connection. Tell its operator the reason.',
     protocol: 'This page and the assistant’s server are of different versions. Reload the page.',
   },

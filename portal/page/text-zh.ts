@@ -173,6 +173,8 @@ export const zh: Texts = {
     device_identity:
       '助手不允许此页面连接（“device identity required”）。请运营者将 gateway.controlUi.dangerouslyDisableDeviceAuth 设为 true。',
     origin: '助手不接受来自此地址的页面。请运营者将该地址加入 gateway.controlUi.allowedOrigins。',
+    origin_at_proxy: '聊天服务不接受来自此地址的页面。请运营者将该地址加入允许的地址。',
+    identity: '聊天服务的设置有误：未能得知您的身份。运营者可在被拒绝连接的日志中找到原因。',
     gateway_refused: '助手拒绝了连接，请将原因告知运营者。',
     protocol: '页面与助手服务器的版本不一致，请刷新页面。',
   },

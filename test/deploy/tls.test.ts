@@ -82,10 +82,14 @@ describe('nginx with TLS', () => {
     response.resume();
   });
 
-  test('tells browsers to stay with TLS, also while the portal is down', async () => {
+  test.each([
+    ['/portal/chat/', 200, 502],
+    ['/api/v1/me/instances', 200, 503],
+  ])('tells browsers of %s to stay with TLS, also while the portal is down', async (...given) => {
+    const [path, ...statuses] = given;
     const { front, portal } = await startTls();
-    for (const status of [200, 502]) {
-      const asked = get({ host: 'localhost', port: front.port, ca, path: '/portal/chat/' });
+    for (const status of statuses) {
+      const asked = get({ host: 'localhost', port: front.port, ca, path });
       const [response] = await once(asked, 'response');
       expect(response.statusCode).toBe(status);
       expect(response.headers['strict-transport-security']).toMatch(/^max-age=\d{8}/);

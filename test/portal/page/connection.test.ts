@@ -66,6 +66,8 @@ describe('a connection that cannot be made', () => {
   test.each([
     [{ kind: 'close', code: 4403, reason: 'no_permission' }, 'You have no right to use'],
     [{ kind: 'close', code: 4403, reason: 'instance_disabled' }, 'switched off'],
+    [{ kind: 'close', code: 4403, reason: 'origin_not_allowed' }, 'takes no pages from this'],
+    [{ kind: 'close', code: 4403, reason: 'identity_invalid' }, 'not told who you are'],
     [{ kind: 'close', code: 4404, reason: 'unknown' }, 'no assistant of this name'],
   ] as const)('%o stops, and says what to do', async (upgrades, words) => {
     shared.portal.upgrades = upgrades;
