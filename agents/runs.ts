@@ -286,7 +286,7 @@ export function createRuns(options: RunsOptions): Runs {
   async function briefOf(run: LiveRun): Promise<SessionBrief | undefined> {
     for (;;) {
       try {
-        return store.brief(run.principal, run.record.sessionKey) ?? GONE;
+        return store.brief(run.principal, run.record.sessionKey);
       } catch (error) {
         if (await storeRecovered()) continue;
         options.onBug(error, { run, during: 'start' });
@@ -451,9 +451,6 @@ function acceptedOf(sends: readonly PromiseSettledResult<SendResult>[]): Set<str
 
 /** Of one turn of the event loop: to read a context and call a model takes a millisecond, for each of a herd. */
 const STARTING_MS = 2;
-
-/** Its run goes on, and finds out when it reads the context. */
-const GONE: SessionBrief = { bytes: 0 };
 
 /** A run that the store could not mark as started stays queued there. */
 const KEPT_FOR_LATER: RunFailure = {

@@ -8,22 +8,22 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { temporaryFolder } from './gateway-process.ts';
-import type { Asked } from './load/asker.ts';
 import { script } from './processes.ts';
 import { figures, interleave, type Results } from './rounds.ts';
 import { cpuPerQuestion, runAlone } from './scenarios/alone.ts';
+import { acknowledgedRows, firstDeltaRows } from './scenarios/asked-rows.ts';
 import { loopDelayRows } from './scenarios/busy-rows.ts';
-import { cpuPerDelta, runPaced } from './scenarios/paced.ts';
-import { cpuPerToken, runSaturated } from './scenarios/saturated.ts';
-import { GATEWAY, type Setup, type Subject, season, startGatewaySubject } from './setup.ts';
+import { cpuPerDelta, runPaced, underWayRows } from './scenarios/paced.ts';
+import { cpuPerToken, otherUsersRows, runSaturated } from './scenarios/saturated.ts';
+import { type Setup, type Subject, season, startGatewaySubject } from './setup.ts';
 import type { Row, Table } from './table.ts';
 
 /** No commit has a name with a space in it. */
 const OURS = 'this folder';
 const AGAIN = ', once more';
 
-/** Its name, and how it measures and what comes of it, column by column. */
-interface Comparison {
+/** What is printed above its rows, and how they come about. */
+export interface Comparison {
   title: string;
   rows(setup: Setup, subjects: readonly Subject[]): Promise<Row[]>;
 }
@@ -33,7 +33,11 @@ export const COMPARISONS: Readonly<Record<string, Comparison>> = {
     title: 'one user',
     async rows(setup, subjects) {
       const results = await measured(setup, subjects, runAlone);
-      return [cpuRow('CPU per question', figures(results, cpuPerQuestion)), ...asked(results)];
+      return [
+        { metric: 'CPU per question', unit: 'µs', values: figures(results, cpuPerQuestion) },
+        ...firstDeltaRows(results),
+        ...acknowledgedRows(results),
+      ];
     },
   },
   paced: {
@@ -41,40 +45,22 @@ export const COMPARISONS: Readonly<Record<string, Comparison>> = {
     async rows(setup, subjects) {
       const results = await measured(setup, subjects, runPaced);
       return [
-        cpuRow('CPU per delta', figures(results, cpuPerDelta)),
-        ms(
-          'delta under way, p50',
-          figures(results, ({ underWay }) => underWay.p50),
-        ),
-        ms(
-          'delta under way, p99',
-          figures(results, ({ underWay }) => underWay.p99),
-        ),
-        ...asked(results),
+        { metric: 'CPU per delta', unit: 'µs', values: figures(results, cpuPerDelta) },
+        ...underWayRows(results),
+        ...firstDeltaRows(results),
+        ...acknowledgedRows(results),
       ];
     },
   },
   saturated: {
     title: 'saturated streams',
     async rows(setup, subjects) {
-      const results = await measured(setup, subjects, (each, subject) =>
-        runSaturated(each, { ...subject, name: GATEWAY }, true),
-      );
+      const run: typeof runSaturated = (each, subject) => runSaturated(each, subject, true);
+      const results = await measured(setup, subjects, run);
       return [
-        cpuRow('CPU per delta', figures(results, cpuPerToken)),
-        ms(
-          "another user's acknowledgement, p50",
-          figures(results, ({ others }) => others?.acknowledged.p50),
-        ),
-        ms(
-          "another user's acknowledgement, p99",
-          figures(results, ({ others }) => others?.acknowledged.p99),
-        ),
-        ms(
-          '/readyz, p99',
-          figures(results, ({ others }) => others?.ready.p99),
-        ),
-        ...loopDelayRows(results).map(withoutTargets),
+        { metric: 'CPU per delta', unit: 'µs', values: figures(results, cpuPerToken) },
+        ...otherUsersRows(results),
+        ...loopDelayRows(results),
       ];
     },
   },
@@ -90,7 +76,7 @@ export function isCommit(name: string): boolean {
 export async function against(
   setup: Setup,
   commit: string,
-  names: readonly string[],
+  comparisons: readonly Comparison[],
 ): Promise<Table[]> {
   const before = await buildOf(commit);
   const programs = [
@@ -107,12 +93,16 @@ export async function against(
   }
   const columns = programs.map(([name]) => name);
   const tables: Table[] = [];
-  for (const name of names) {
-    const comparison = COMPARISONS[name];
-    if (!comparison) continue;
-    const { title } = comparison;
-    const rows = await comparison.rows(setup, subjects);
-    tables.push({ title, columns, rows: rows.map((row) => ({ ...row, per: [commit] })) });
+  for (const { title, rows } of comparisons) {
+    const measuredRows = await rows(setup, subjects);
+    // Each target is of another comparison.
+    const compared = measuredRows.map(({ metric, unit, values }) => ({
+      metric,
+      unit,
+      values,
+      per: [commit],
+    }));
+    tables.push({ title, columns, rows: compared });
   }
   return tables;
 }
@@ -122,11 +112,9 @@ async function buildOf(commit: string): Promise<string> {
   const folder = temporaryFolder('against-');
   const sources = join(folder, 'sources');
   mkdirSync(sources);
-  const archive = execFileSync('git', ['archive', commit], {
-    cwd: script('..'),
-    maxBuffer: 1024 * 1024 * 1024,
-  });
-  execFileSync('tar', ['--extract', '--directory', sources], { input: archive });
+  const archive = join(folder, 'sources.tar');
+  execFileSync('git', ['archive', '--output', archive, commit], { cwd: script('..') });
+  execFileSync('tar', ['--extract', '--file', archive, '--directory', sources]);
   const built = join(folder, 'dist');
   const config = pathToFileURL(join(sources, 'rolldown.config.ts')).href;
   const program = `const { buildPrograms } = await import(${JSON.stringify(config)});
@@ -143,37 +131,4 @@ async function measured<Result>(
 ): Promise<Results<Result>> {
   await interleave(1, subjects, (subject) => run(setup, subject));
   return interleave(setup.plan.rounds, subjects, (subject) => run(setup, subject));
-}
-
-function asked(results: Results<{ asked: Asked }>): Row[] {
-  return [
-    ms(
-      'send → first delta, p50',
-      figures(results, (each) => each.asked.firstDelta.p50),
-    ),
-    ms(
-      'send → first delta, p99',
-      figures(results, (each) => each.asked.firstDelta.p99),
-    ),
-    ms(
-      'acknowledgement, p50',
-      figures(results, (each) => each.asked.acknowledged?.p50),
-    ),
-    ms(
-      'acknowledgement, p99',
-      figures(results, (each) => each.asked.acknowledged?.p99),
-    ),
-  ];
-}
-
-function cpuRow(metric: string, values: Row['values']): Row {
-  return { metric, unit: 'µs', values };
-}
-
-function ms(metric: string, values: Row['values']): Row {
-  return { metric, unit: 'ms', values };
-}
-
-function withoutTargets({ metric, unit, values }: Row): Row {
-  return { metric, unit, values };
 }

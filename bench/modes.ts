@@ -1,7 +1,7 @@
 /** What the command line can ask for: which measurements, for how long, and what becomes of them. */
 
 import { parseArgs } from 'node:util';
-import { against, COMPARISONS, isCommit } from './against.ts';
+import { against, COMPARISONS, type Comparison, isCommit } from './against.ts';
 import { now } from './clock.ts';
 import { documentRun, documentSlopes } from './document.ts';
 import { guard } from './guard.ts';
@@ -38,7 +38,7 @@ const SCENARIOS = {
 
 export const USAGE = `npm run bench -- [--quick] [--only name,…] [--document]
 npm run bench -- --profile | --plots | --guard
-npm run bench -- --against commit [--only name,…]
+npm run bench -- --against commit [--quick] [--only name,…]
 
   --quick    one short round of everything, to see that it works
   --only     some of: ${Object.keys(SCENARIOS).join(', ')}
@@ -88,14 +88,13 @@ export function modeOf(args: string[]): Mode | undefined {
   if (wanted !== undefined) {
     return isPlain && !document && commit === undefined ? SPECIAL[wanted] : undefined;
   }
-  const known = Object.keys(commit === undefined ? SCENARIOS : COMPARISONS);
-  const names = only?.split(',') ?? known;
-  const isOnce = new Set(names).size === names.length;
-  if (!isOnce || names.some((name) => !known.includes(name))) return undefined;
   if (commit !== undefined) {
-    return document || !isCommit(commit) ? undefined : comparing(commit, names, quick ?? false);
+    const comparisons = chosen(COMPARISONS, only);
+    if (document || !comparisons || !isCommit(commit)) return undefined;
+    return comparing(commit, comparisons, quick ?? false);
   }
-  const scenarios = Object.entries(SCENARIOS).filter(([name]) => names.includes(name));
+  const scenarios = chosen(SCENARIOS, only);
+  if (!scenarios) return undefined;
   return {
     plan: quick ? QUICK : FULL,
     measure: (setup) => runScenarios(setup, scenarios),
@@ -103,10 +102,23 @@ export function modeOf(args: string[]): Mode | undefined {
   };
 }
 
-function comparing(commit: string, names: readonly string[], quick: boolean): Mode {
+/** Those that are named, or all; nothing if there is no such, or one is named twice. */
+function chosen<Kind>(
+  all: Readonly<Record<string, Kind>>,
+  only: string | undefined,
+): [string, Kind][] | undefined {
+  const entries = Object.entries(all);
+  if (only === undefined) return entries;
+  const names = only.split(',');
+  const wanted = entries.filter(([name]) => names.includes(name));
+  return wanted.length < names.length ? undefined : wanted;
+}
+
+function comparing(commit: string, named: readonly [string, Comparison][], quick: boolean): Mode {
+  const comparisons = named.map(([, comparison]) => comparison);
   return {
     plan: quick ? QUICK : COMPARED,
-    measure: async (setup) => ({ tables: (await against(setup, commit, names)).map(shown) }),
+    measure: async (setup) => ({ tables: (await against(setup, commit, comparisons)).map(shown) }),
   };
 }
 

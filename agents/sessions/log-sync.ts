@@ -20,10 +20,10 @@ export function createLogSync(db: Db): LogSync {
   // SQLite makes the log when the database is first read, and keeps it for as long as it is open.
   db.pragma('schema_version');
   const log = openSync(`${db.name}-wal`, 'r');
-  // Linux tells a failure once to each description of a file, and not to each caller: what is synced at once beside a
-  // thread would know nothing of what that one is about to hear (https://docs.kernel.org/core-api/errseq.html). It may
-  // hear of one that is long over: then the log is not trusted once more than it need be.
-  const ofItsOwn = openSync(`${db.name}-wal`, 'r');
+  // Linux tells a failure once to each description of a file (https://docs.kernel.org/core-api/errseq.html). By that of
+  // the thread, a sync at once would pass for good while the thread is about to hear that the disk has failed. This one
+  // may hear of a failure that is long over: then the log is distrusted once more than it need be.
+  const ofAtOnce = openSync(`${db.name}-wal`, 'r');
   let busy = false;
   let closed = false;
 
@@ -36,10 +36,10 @@ export function createLogSync(db: Db): LogSync {
         done(error);
       });
     },
-    atOnce: () => fdatasyncSync(ofItsOwn),
+    atOnce: () => fdatasyncSync(ofAtOnce),
     close() {
       closed = true;
-      closeSync(ofItsOwn);
+      closeSync(ofAtOnce);
       // The number must not come to mean another file while a thread still uses it.
       if (!busy) closeSync(log);
     },

@@ -39,10 +39,7 @@ const IS_ACTIVE = `r.state IN ('queued', 'running')`;
 export type RunTable = ReturnType<typeof createRunTable>;
 
 export function createRunTable(db: Db) {
-  const find = db.prepare<[number, string], RunRow>(
-    `SELECT ${COLUMNS} FROM runs r ${JOINS} WHERE r.session = +? AND r.run_id = +?`,
-  );
-  const findIn = db.prepare<[string, string, string, string], RunRow>(
+  const find = db.prepare<[string, string, string, string], RunRow>(
     `SELECT ${COLUMNS} FROM runs r ${JOINS}
      WHERE s.user_id = +? AND s.instance_id = +? AND s.session_key = +? AND r.run_id = +?`,
   );
@@ -95,11 +92,9 @@ export function createRunTable(db: Db) {
   const dropChunks = db.prepare('DELETE FROM answer_chunks WHERE message = ?');
 
   return {
-    find: (session: number, runId: string): RunRow | undefined => find.get(session, runId),
-
-    findIn(principal: Principal, key: string, runId: string): RunRow | undefined {
+    find(principal: Principal, key: string, runId: string): RunRow | undefined {
       if (!canExist(principal, key)) return undefined;
-      return findIn.get(principal.userId, principal.instanceId, key, runId);
+      return find.get(principal.userId, principal.instanceId, key, runId);
     },
 
     insert(session: number, run: NewRun): void {

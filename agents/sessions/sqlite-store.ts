@@ -204,8 +204,8 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
     }),
 
     brief: guarded((principal, key) => {
-      const row = sessions.brief(principal, key);
-      return row && { bytes: row.bytes, ...(row.model !== null && { model: row.model }) };
+      const { model = null, bytes = 0 } = sessions.brief(principal, key) ?? {};
+      return { bytes, ...(model !== null && { model }) };
     }),
 
     list: guarded((principal, query) => {
@@ -246,13 +246,13 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
     }),
 
     run: guarded((principal, key, runId) => {
-      const row = runs.findIn(principal, key, runId);
+      const row = runs.find(principal, key, runId);
       return row && toRun(row);
     }),
 
     durableRun: (principal, key, runId) =>
       writes.submit(() => {
-        const row = runs.findIn(principal, key, runId);
+        const row = runs.find(principal, key, runId);
         return row && toRun(row);
       }),
 
@@ -359,7 +359,7 @@ export function createSessionStore(db: Db, options: SessionStoreOptions = {}): S
 
     finishRun: (principal, key, runId, answer) =>
       writes.submitBulk(() => {
-        const run = runs.findIn(principal, key, runId);
+        const run = runs.find(principal, key, runId);
         return run && endRun(tables, run, answer);
       }),
 

@@ -335,8 +335,8 @@ export interface SessionStore {
     principal: Principal,
     query: SessionQuery,
   ): { sessions: readonly SessionRecord[]; total: number };
-  /** What a run has to know of its session; nothing if there is none. */
-  brief(principal: Principal, key: string): SessionBrief | undefined;
+  /** What a run has to know of its session. One that is not there holds nothing. */
+  brief(principal: Principal, key: string): SessionBrief;
   history(principal: Principal, key: string, query: HistoryQuery): HistoryPage | undefined;
   /** Any message of the session, on whatever branch. */
   message(principal: Principal, key: string, messageId: string): MessageRecord | undefined;

@@ -57,7 +57,7 @@ export function acceptTurn(
   const { sessions, runs } = tables;
   const found = sessions.find(principal, key);
   // First of all: a repeated send gets the same answer, whatever has happened to the session since.
-  const known = found && runs.find(found.id, turn.runId);
+  const known = runs.find(principal, key, turn.runId);
   if (known) return { outcome: 'duplicate', run: toRun(known) };
   const reason = staleness(tables, found, turn);
   if (reason) return { outcome: 'refused', reason };

@@ -1,7 +1,7 @@
 /** Many answers at a model's pace: what a delta costs, and how long it is under way. */
 
 import type { PacedResult } from '../load/paced.ts';
-import { addedOver, figures, interleave } from '../rounds.ts';
+import { addedOver, figures, interleave, type Results } from '../rounds.ts';
 import {
   allSubjects,
   DIRECT,
@@ -14,7 +14,7 @@ import {
   SUBJECT,
   type Subject,
 } from '../setup.ts';
-import type { Table } from '../table.ts';
+import type { Row, Table } from '../table.ts';
 import { askedRows } from './asked-rows.ts';
 import { busyRows, loopDelayRows } from './busy-rows.ts';
 
@@ -41,8 +41,7 @@ export async function paced(setup: Setup): Promise<Table> {
           { most: 1.5, of: LEAN },
         ],
       },
-      { metric: 'delta under way, p50', unit, values: p50 },
-      { metric: 'delta under way, p99', unit, values: p99 },
+      ...underWayRows(results),
       {
         metric: 'delta, added over direct, p50',
         unit,
@@ -61,6 +60,15 @@ export async function paced(setup: Setup): Promise<Table> {
       ...busyRows(results),
     ],
   };
+}
+
+export function underWayRows(results: Results<PacedResult>): Row[] {
+  const p50 = figures(results, ({ underWay }) => underWay.p50);
+  const p99 = figures(results, ({ underWay }) => underWay.p99);
+  return [
+    { metric: 'delta under way, p50', unit: 'ms', values: p50 },
+    { metric: 'delta under way, p99', unit: 'ms', values: p99 },
+  ];
 }
 
 /** Also what a profile is made of. */

@@ -80,23 +80,37 @@ export const API_LOCATIONS = (
     proxy_set_header Access-Control-Request-Headers $http_access_control_request_headers;
 ${ALLOWED_HEADERS}
   }
-${apiError(values, 429, 'Retry-After "1"', 'rate_limited', 'too many requests; wait a moment', '请求过于频繁，请稍候再试')}${apiError(values, 503, 'Retry-After "2"', 'unavailable', 'the service is not reachable right now; try again', '服务暂时不可用，请稍后再试')}
+${API_ERRORS.map((error) => apiError(values, error)).join('')}
 `;
+
+/** What nginx says in the portal's place. */
+const API_ERRORS = [
+  {
+    status: 429,
+    retryAfter: 1,
+    code: 'rate_limited',
+    en: 'too many requests; wait a moment',
+    zh: '请求过于频繁，请稍候再试',
+  },
+  {
+    status: 503,
+    retryAfter: 2,
+    code: 'unavailable',
+    en: 'the service is not reachable right now; try again',
+    zh: '服务暂时不可用，请稍后再试',
+  },
+] as const;
 
 function apiError(
   values: NginxValues,
-  status: number,
-  header: string,
-  code: string,
-  en: string,
-  zh: string,
+  { status, retryAfter, code, en, zh }: (typeof API_ERRORS)[number],
 ): string {
   return `  location @oc_api_${status} {
     default_type application/json;
     add_header Access-Control-Allow-Origin $oc_cors_origin always;
     add_header Access-Control-Expose-Headers Retry-After always;
     add_header Vary Origin always;
-    add_header ${header} always;
+    add_header Retry-After "${retryAfter}" always;
 ${withTls(values)}    return ${status} '{"error":{"code":"${code}","message":"${en}","message_zh":"${zh}"}}';
   }
 `;

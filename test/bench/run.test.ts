@@ -74,8 +74,8 @@ test('a commit is built and measured beside what stands in the folder, each twic
   git('init', '--quiet');
   const sources = ['gateway', 'agents', 'providers', 'portal', 'deploy'];
   git('add', 'package.json', 'rolldown.config.ts', ...sources);
-  const author = ['-c', 'user.name=test', '-c', 'user.email=test@example.com'];
-  git(...author, 'commit', '--quiet', '--message', 'before');
+  const author = ['user.name=test', 'user.email=test@example.com', 'commit.gpgsign=false'];
+  git(...author.flatMap((each) => ['-c', each]), 'commit', '--quiet', '--message', 'before');
   const args = ['--quick', '--only', 'alone', '--against', 'HEAD'];
   const { code, output } = await bench(args, { GIT_DIR: folder });
   rmSync(folder, { recursive: true });

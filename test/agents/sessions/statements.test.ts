@@ -1,6 +1,8 @@
 /** Statements are planned once, whatever they are asked for: see the note in database.ts. */
 
-import { afterEach, expect, it, vi } from 'vitest';
+import Database, { type Statement } from 'better-sqlite3';
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
+import { IN_MEMORY } from '../../../agents/sessions/database.ts';
 import { openSessionStore } from '../../../agents/sessions/sqlite-store.ts';
 import type { SessionStore } from '../../../agents/sessions/store.ts';
 import { alice, answer, bob, exchange, KEY, temporaryFile, turn } from './samples.ts';
@@ -43,4 +45,22 @@ it('none that a chat needs is prepared anew when it is used again', async () => 
   for (const n of [2, 3, 4]) await use(store, n);
   expect(made.mock.calls).toEqual([]);
   await store.close();
+});
+
+it('four are read from the arrival of a message until its model can be called', async () => {
+  const store = openSessionStore({ path: temporaryFile() });
+  onTestFinished(() => store.close());
+  await exchange(store, alice, KEY, turn('first'), answer('hello'));
+  const accepted = await store.acceptTurn(alice, KEY, turn('second', { start: true }));
+  if (accepted.outcome !== 'accepted') throw new Error(accepted.outcome);
+  const db = new Database(IN_MEMORY);
+  const statements: Statement = Object.getPrototypeOf(db.prepare('SELECT 1'));
+  const spies = (['get', 'all', 'iterate'] as const).map((name) => vi.spyOn(statements, name));
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(store.run(alice, KEY, 'third')).toBeUndefined();
+  expect(store.brief(alice, KEY).bytes).toBeGreaterThan(0);
+  expect([...store.ancestors(alice, KEY, accepted.run.answerSeq)]).toHaveLength(3);
+  const reads = spies.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+  expect(reads).toBe(4);
+  db.close();
 });
